@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -111,33 +110,39 @@ class FillLedger:
     def _cells(self, rows: slice, columns: slice, *, by_asset: bool = False) -> _Cells:
         """The fills in these sessions and assets, by session, then asset, or by asset, then session."""
         book = self.book
-        layout: Literal["C", "F"] = "F" if by_asset else "C"
         assert book.shares is not None
-        shares, price = (np.asarray(table[rows, columns], order=layout) for table in (book.shares, self.tape.fill))
-        delta = shares.copy(order="K")
-        delta[1:] -= shares[:-1]
-        if rows.start:
-            delta[0] -= book.shares[rows.start - 1, columns]
+        held, count = book.shares[rows, columns], columns.stop - columns.start
+        moved = np.empty(held.shape, dtype=bool)
+        np.not_equal(held[1:], held[:-1], out=moved[1:])
+        np.not_equal(held[:1], book.shares[rows.start - 1, columns] if rows.start else 0.0, out=moved[:1])
         closed = [
-            (one.session - rows.start, one.asset - columns.start, one.shares)
-            for one in (*book.forced, *book.liquidated)
-            if 0 <= one.session - rows.start < len(shares) and columns.start <= one.asset < columns.stop
-        ]
-        for session, asset, amount in closed:
-            delta[session, asset] += amount
+            one for one in (*book.forced, *book.liquidated)
+            if 0 <= one.session - rows.start < len(held) and columns.start <= one.asset < columns.stop
+        ]  # fmt: skip
+        for one in closed:
+            moved[one.session - rows.start, one.asset - columns.start] = True
+        # Where nothing moved nothing was traded, so only the other cells are looked at.
+        places = np.flatnonzero(moved.T if by_asset else moved)
+        column, row = np.divmod(places, len(held)) if by_asset else np.divmod(places, count)[::-1]
+        shares, before = held[row, column], held[row - 1, column]
+        if not rows.start:
+            before[row == 0] = 0.0
+        elif len(before):
+            first = np.flatnonzero(row == 0)
+            before[first] = book.shares[rows.start - 1, columns][column[first]]
+        delta, price = shares - before, self.tape.fill[rows, columns][row, column]
+        ended = shares == 0
+        for one in closed:
+            session, asset = one.session - rows.start, one.asset - columns.start
+            cell = np.searchsorted(places, asset * len(held) + session if by_asset else session * count + asset)
+            delta[cell] += one.shares
+            ended[cell] = False
         value = delta * price
         np.copyto(value, 0.0, where=np.isnan(value))
         # A rounding of a holding that is kept is no fill; what ends at nothing is one, however small.
-        ended = (shares == 0) & (value != 0)
-        for session, asset, _ in closed:
-            ended[session, asset] = False
-        real = ended | (np.abs(value) > DUST * np.abs(book.nav_before[rows])[:, None])
-        if by_asset:
-            column, row = np.nonzero(real.T)
-            real, delta, price, value = real.T, delta.T, price.T, value.T
-        else:
-            row, column = np.nonzero(real)
-        return row + rows.start, column + columns.start, delta[real], price[real], value[real]
+        real = (ended & (value != 0)) | (np.abs(value) > DUST * np.abs(book.nav_before[rows])[row])
+        every = row + rows.start, column + columns.start, delta, price, value
+        return every if real.all() else tuple(part[real] for part in every)
 
     def _paid(self, session: npt.NDArray[np.intp], asset: npt.NDArray[np.intp], value: Floats) -> Floats:
         """Trading costs of each fill, currency; fills are by session, and all of a session's unless `by_asset`."""

@@ -15,9 +15,10 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
-from assay.data.conventions import SESSIONS_A_YEAR
+from assay.data.conventions import SESSIONS_A_YEAR, Floats
 from assay.data.errors import InputError
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.data.returns import forward_returns, simple_returns
@@ -56,8 +57,8 @@ _ENOUGH = 60
 _LIMIT_IR = 8.0
 #: A score whose spread across assets is this many times that of the returns it forecasts is on another scale.
 _WIDE = 4.0
-#: Sessions worked on at once, and cells of a table that is made in parts in which its kind is looked for.
-_TOGETHER, _A_PART = 64, 2_000_000
+#: Cells worked on at once, and those of a table that is made in parts in which its kind is looked for.
+_CACHED, _A_PART = 1 << 16, 2_000_000
 
 Compute = Callable[[PricePanel], pd.DataFrame | pd.Series]
 
@@ -360,13 +361,11 @@ def wrong_scale(
         forward = forward_returns(prices, horizon=predictions.horizon, delay=predictions.delay)
     window = forward.reindex(index=score.index, columns=score.columns)
     values, returns = score.to_numpy(dtype=float), window.to_numpy(dtype=float)
-    spreads = []
-    for start in range(0, len(values), _TOGETHER):
-        one, two = values[start : start + _TOGETHER], returns[start : start + _TOGETHER]
-        known = np.isfinite(one) & np.isfinite(two)
-        enough = known.sum(axis=1) >= 2
-        sides = (np.where(known, side, np.nan)[enough] for side in (one, two))
-        spreads.append([np.nanstd(side, axis=1) for side in sides])
+    spreads, step = [], max(1, _CACHED // score.shape[1])
+    for start in range(0, len(values), step):
+        sides = values[start : start + step], returns[start : start + step]
+        known = np.isfinite(sides[0]) & np.isfinite(sides[1])
+        spreads.append([_deviations(side, known) for side in sides])
     varying = [np.concatenate(side) for side in zip(*spreads, strict=True)]
     if not len(varying[0]):
         return None
@@ -418,6 +417,18 @@ def _first_difference(
     name = columns[column]
     asset = " ".join(map(str, name)) if isinstance(name, tuple) else str(name)
     return Leak(component, asset, sessions[row], cut, size, int(differs.sum()))
+
+
+def _deviations(values: Floats, known: npt.NDArray[np.bool_]) -> Floats:
+    """Deviation (ddof 0) of the known values of each row that has two of them."""
+    n = np.count_nonzero(known, axis=1)
+    whole = bool(known.all())
+    values = values if whole else np.where(known, values, 0.0)
+    off = values - (values.sum(axis=1) / np.maximum(n, 1))[:, None]
+    if not whole:
+        np.copyto(off, 0.0, where=~known)
+    enough = n >= 2
+    return np.asarray(np.sqrt(np.einsum("ij,ij->i", off, off)[enough] / n[enough]))
 
 
 def _rank_correlations(one: pd.DataFrame, two: pd.DataFrame) -> pd.Series:

@@ -224,7 +224,8 @@ def trips_of(result: BacktestResult, prices: PricePanel | None = None) -> pd.Dat
         parts.append((trips, asset, entry, leave, held))
     asset, entry, leave, held = (np.concatenate(column) for column in zip(*(part[1:] for part in parts), strict=True))
     alphabetic = np.argsort(np.argsort(names))  # each asset's place among the names
-    order = np.lexsort((alphabetic[asset], leave))
+    short = np.min_scalar_type(max(len(names), len(sessions)))  # numbers of 16 bits are sorted by their digits
+    order = np.lexsort((alphabetic.astype(short)[asset], leave.astype(short)))
     every = zip(*(part[0].columns for part in parts), strict=True)
     trips = _Trips(*(np.concatenate(column)[order] for column in every))
     return _table(trips, names[asset[order]], sessions[entry[order]], sessions[leave[order]], held[order])

@@ -20,11 +20,6 @@ from assay.results.stats.proportions import ClusteredShare, clustered_interval
 __all__ = ["hit_metrics", "session_hits", "trade_hits"]
 
 
-
-#: Sessions worked on at once.
-_TOGETHER = 64
-
-
 def hit_metrics(
     score: Table | None, forward: Table, weights: Table | None, *, horizon: int = 1
 ) -> list[Metric]:
@@ -55,16 +50,20 @@ def hit_metrics(
             out.append(Metric(name, math.nan, "fraction", convention, reason=why))
             continue
         one, two = aligned_values(signs, forward)
-        hits, cases, ups, longs = (np.zeros(len(one), dtype=np.int64) for _ in range(4))
+        hits, cases = (np.zeros(len(one), dtype=np.int64) for _ in range(2))
+        ups = longs = 0
         for rows in row_blocks(one.shape):
             side, came = one[rows], two[rows]
-            case = np.isfinite(side) & np.isfinite(came) & (side != 0) & (came != 0)
-            up, long = case & (came > 0), case & (side > 0)
-            for counts, cells in ((hits, case & (up == long)), (cases, case), (ups, up), (longs, long)):
-                counts[rows] = np.count_nonzero(cells, axis=1)
+            long, up = side > 0, came > 0
+            case = (long | (side < 0)) & (up | (came < 0))
+            case &= np.isfinite(side)
+            case &= np.isfinite(came)
+            cases[rows] = np.count_nonzero(case, axis=1)
+            hits[rows] = np.count_nonzero((long == up) & case, axis=1)
+            ups, longs = ups + int(np.count_nonzero(up & case)), longs + int(np.count_nonzero(long & case))
         found = clustered_interval(hits, cases, lag=3 * horizon - 1 if horizon > 1 else 0)
         out.append(_metric(name, found, convention, "sessions"))
-        rose, held = (int(counts.sum()) / found.n if found.n else math.nan for counts in (ups, longs))
+        rose, held = (count / found.n if found.n else math.nan for count in (ups, longs))
         base, text = rose, "share of forward returns above 0 among the same cases"
         if name == "hit_position":
             base, text = held * rose + (1 - held) * (1 - rose), "P(long)·P(up) + P(short)·P(down) among the same cases"
@@ -97,11 +96,13 @@ def trade_hits(trades: pd.DataFrame | None, close: pd.DataFrame | None = None) -
     length = max(1, round(float(held.mean())))
     values = close.to_numpy(dtype=np.float64)
     moved = rose = 0
-    for start in range(0, len(values) - length, _TOGETHER):
-        later = values[start + length : start + length + _TOGETHER]
-        moves = later / values[start : start + len(later)] - 1
-        moved += int((np.isfinite(moves) & (moves != 0)).sum())
-        rose += int((np.isfinite(moves) & (moves > 0)).sum())
+    for rows in row_blocks((len(values) - length, values.shape[1])):
+        later, before = values[rows.start + length : rows.stop + length], values[rows]
+        moves = later / before - 1
+        more = moves > 0
+        moves_at_all = (more | (moves < 0)) & np.isfinite(moves)
+        moved += int(np.count_nonzero(moves_at_all))
+        rose += int(np.count_nonzero(more & moves_at_all))
     up = rose / moved if moved else math.nan
     long = float((trades["side"] > 0).mean())
     base = long * up + (1 - long) * (1 - up)
