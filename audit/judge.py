@@ -47,7 +47,7 @@ def lookalike(claim: Claim) -> bool:
         return False
     if info.kind == "count":
         least = int(claim.metric == "parameters")
-        return value.percent or not value.value.is_integer() or value.value < least or "$" in printed
+        return value.percent or value.unit < 1 or value.value < least or "$" in printed
     whole = value.decimals == 0 and not value.percent and abs(value.value) > 1
     return info.kind in _UNITLESS and (bool(_MONEY.search(printed)) or whole or value.multiple)
 
@@ -67,8 +67,9 @@ def _may_accuse(finding: Finding, claims: ClaimSet, prints: Counter[tuple[str, s
     """Whether an accusation of a draft rests on figures that are surely of one record, or explicitly tied."""
     check, basis = finding.check_id, [claims.claim(name) for name in dict.fromkeys((*finding.claims, *finding.using))]
     figures = [claim for claim in basis if claim is not None and not claim.target and not lookalike(claim)]
-    asks = _DRAFTS["asks"] + (_DRAFTS["doubts ask"] if finding.substance is not None else ())
-    if check.startswith(asks) or len(figures) < len(basis):
+    if check.startswith(_DRAFTS["asks"]) or len(figures) < len(basis):
+        return False
+    if finding.arithmetic is not Arithmetic.INCONSISTENT and check.startswith(_DRAFTS["doubts ask"]):
         return False
     if check.startswith(_DRAFTS["of one class"]) and not all(c.label or c.metric == "accuracy" for c in figures):
         return False
@@ -100,6 +101,7 @@ def _tied(figures: list[Claim]) -> bool:
             return True
         if claim.relation in EXPLICIT and set(claim.inputs) == names - {claim.id}:
             unit = claim.value.percent or claim.value.multiple or not inputs[0].value.percent
+            unit = unit and (inputs[0].value.percent or "pp" not in claim.printed)
             return unit and len({(other.value.percent, other.unit, other.metric) for other in inputs}) == 1
     return False
 

@@ -383,7 +383,8 @@ def wrong_unit(metric: str, token: Token) -> str:
         return f"a count of {unit}"
     if kind == "duration" and not any(map(str.isalpha, unit)):
         return "no unit of time"
-    if text[:1] == "+" and "%" in text and kind in ("proportion", "score"):
+    signed = text[:1] == "+" and "%" in text and kind in ("proportion", "score")
+    if signed or (text.endswith(("pp", "pps")) and kind not in ("change", "other")):
         return "a change of it"
     if text.endswith(("x", "×")) and kind not in ("ratio", "other", "change"):
         return "a multiple"

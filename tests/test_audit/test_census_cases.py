@@ -59,6 +59,14 @@ SILENT = {
         ("| Volatility | CAGR | Sharpe |\n|---|---|---|\n| 4.86% | 58.3% | 1.90 |\n", "md"),
     "deviations over folds":
         ("| Fold | MSE | RMSE |\n|---|---|---|\n| Mean | 0.0115 | 0.0559 |\n| SD | 0.0322 | 0.0916 |\n", "md"),
+    "points of difference are no return":
+        ("| Metric | Gap |\n|---|---|\n| Annual return | -82 pp |\n| Sharpe | -5.35 |\n| Volatility | +7 pp |\n", "md"),
+    "a change in points of another metric":
+        ("It saved 4.1pp of return ($3.70). (Sharpe dips 0.12→0.09 since then.)\n", "md"),
+    "trades of a kind, by an adjective": ("- Win rate 50.9%, capacity-limited trades 1.\n", "md"),
+    "a count with decimals is a result":
+        ("| Scenario | Expected |\n|---|---|\n| 100 wins, 5 losses | 1.0 |\n| 0 total trades | 0.0 |\n", "md"),
+    "a ratio of ratios": ("| Metric | A |\n|---|---|\n| OOS/IS Sharpe ratio | 14.94 |\n", "md"),
     "a share beside few counts of another thing": ("- Accuracy: 62% (3/5 folds)\n", "md"),
 }  # fmt: skip
 
