@@ -96,7 +96,11 @@ def place_grid(sheet: Sheet, grid: Grid, context: Context) -> None:
             outside[line][cell.column : cell.column + len(cell.text)] = " " * len(cell.text)
             tokens.append(sheet.scan(line, cell.text, "cell", cell.column))
         if labels:
-            _place_counts(sheet, row, tokens, ("", *labels), context)
+            bare_context = Context(context.group, context.split, at=context.at, section=context.section)
+            for label, found, line in zip(labels, tokens[1:], row.lines[1:], strict=False):
+                for token in numbers(found) if label else ():
+                    place = replace(bare_context, label=label)
+                    Spot(sheet, line, sheet.texts[line]).claim(token, "confusion_count", place)
         elif any(tokens):
             _Cells(sheet, grid, context, row, tokens, above).place()
     for number, rest in outside.items():
@@ -246,11 +250,8 @@ def _titles(header: tuple[Cell, ...]) -> tuple[str, ...]:
 
 def _class_name(text: str) -> str:
     """The class that a header or a label of a matrix names."""
-    kept = text.strip(" *_`")
-    for match in reversed(list(pattern("matrix_word").finditer(plain(kept)))):
-        kept = kept[: match.start()] + kept[match.end() :]
-    kept = kept.strip(" :=()-–\\/*_`")
-    return "" if plain(kept) in wordset("total_words") else kept
+    name = pattern("matrix_word").sub("", text).strip(" :=()-–\\/*_`")
+    return "" if plain(name) in wordset("total_words") else name
 
 
 def _matrix_labels(grid: Grid) -> list[tuple[str, ...]]:
@@ -273,14 +274,6 @@ def _matrix_labels(grid: Grid) -> list[tuple[str, ...]]:
     turned = -1 if says(across, "true_words") and not says(across, "predicted_words") else 1
     pairs = [[(classes[plain(side)], name) if side and name else () for name in above] for side in beside]
     return [tuple(JOINT.join(pair[::turned]) for pair in row) for row in pairs]
-
-
-def _place_counts(sheet: Sheet, row: Row, found: list[list[Token]], labels: Sequence[str], context: Context) -> None:
-    """Place the counts of one row of a matrix that stand in cells with a label."""
-    for tokens, label, line in zip(found, labels, row.lines, strict=False):
-        place = Context(context.group, context.split, at=context.at, label=label, section=context.section)
-        for token in numbers(tokens) if label else ():
-            Spot(sheet, line, sheet.texts[line]).claim(token, "confusion_count", place)
 
 
 # --- tables in HTML -------------------------------------------------------------------------------------------------

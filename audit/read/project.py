@@ -248,7 +248,7 @@ def _tied(claims: list[Claim]) -> tuple[list[Claim], list[str]]:
             claim = claim if claim.relation else replace(claim, relation="same", inputs=(other.id,))
         elif other.document != claim.document and len(notes) < _TOLD:
             run = claim.group.split(": ", 1)[-1]
-            words = (claim.metric.replace("_", " "), claim.label, claim.split, claim.at, run != "main" and f"of {run}")
+            words = (claim.metric.replace("_", " "), claim.label, claim.split, claim.at, f"of {run}" * (run != "main"))
             notes.append(
                 f"{' '.join(filter(None, words))} is printed as {other.printed} in {other.document} line"
                 f" {other.source_line} and as {claim.printed} in {claim.document} line {claim.source_line}"

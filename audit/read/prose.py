@@ -160,16 +160,14 @@ def place_value(spot: Spot, figures: Sequence[Token], reading: Reading, label: s
 def _class_shares(text: _Text) -> list[tuple[Token, str]]:
     """The shares of the classes that a line lists: "Class balance: Sell 92.4%, Hold 4.1%", with their names."""
     starts = [0] if text.context.topic == "class_share" else [m.end for m in text.named if m.metric == "class_share"]
-    found: list[tuple[Token, str]] = []
-    for token in text.figures if starts else []:
-        if token.start < starts[0] or pattern("clause_end").search(text.folded[starts[0] : token.start]):
-            continue
-        before = pattern("name_before").search(text.text[max(0, token.start - 30) : token.start])
-        after = pattern("name_after").match(text.text[token.end : token.end + 26])
-        names = [m[1] for m in (before, after) if m and plain(m[1]).strip() not in wordset("idle")]
-        if "%" in token.text and names and not token.value_range and not mentions(plain(names[0])):
-            found.append((token, names[0]))
-    return found if len({label for _, label in found}) == len(found) >= 2 else []
+    tokens = [token for token in text.figures if starts and token.start >= starts[0] and "%" in token.text]
+    names = [
+        next((m[1] for m in (pattern("name_before").search(text.text[max(0, token.start - 30) : token.start]),
+                             pattern("name_after").match(text.text[token.end : token.end + 26]))
+              if m and plain(m[1]).strip() not in wordset("idle") and not mentions(plain(m[1]))), "")
+        for token in tokens
+    ]  # fmt: skip
+    return list(zip(tokens, names, strict=True)) if all(names) and len(set(names)) == len(names) >= 2 else []
 
 
 def _pair(text: _Text, number: int) -> bool:
@@ -189,20 +187,9 @@ def _pair(text: _Text, number: int) -> bool:
         metric = "" if pattern("clause_end").search(text.folded[named[0].end : first.start]) else named[0].metric
     if metric not in METRICS or wrong_unit(metric, first) or wrong_unit(metric, second):
         return False
-    pair = (text.claim(first, metric, replace(context, group=(*context.group, "before"), goal=False)),
-            text.claim(second, metric, context))  # fmt: skip
-    # A signed share in brackets behind is the change from the one to the other.
-    third = text.figures.pop(number + 2) if _signed_behind(text, number + 2) else None
-    change = text.claim(third, "change", context) if third else None
-    if change is not None:
-        placed = text.spot.sheet.placed[change]
-        placed.relation, placed.inputs = "change", tuple(index for index in pair if index is not None)
+    text.claim(first, metric, replace(context, group=(*context.group, "before"), goal=False))
+    text.claim(second, metric, context)
     return True
-
-
-def _signed_behind(text: _Text, number: int) -> bool:
-    token = text.figures[number] if number < len(text.figures) else None
-    return token is not None and "%" in token.text and token.text[0] in "+-−–" and _bracketed(text, token)
 
 
 def _bracketed(text: _Text, token: Token) -> bool:
@@ -267,7 +254,8 @@ def _is_change(text: _Text, token: Token, known: bool) -> bool:
     behind = next((mention for mention in text.named if 0 <= mention.start - token.end <= 12), None)
     if behind and pattern("change_noun").match(text.folded, behind.end):
         return True  # "15% RMSE improvement"
-    if token.text.endswith(("pp", "pps")) or pattern("points").match(after):
+    signed = "%" in token.text and token.text[0] in "+-−–" and known and _bracketed(text, token)
+    if signed or token.text.endswith(("pp", "pps")) or pattern("points").match(after):
         return True
     word = {*words_of(after[:24])[:1]} & wordset("improving") and not pattern("clause_end").match(after[:2])
     improved = bool(word) and pattern("improving").match(after) is not None
