@@ -35,32 +35,18 @@ __all__ = ["place_prose", "place_value"]
 REACH, _APART = 120, 99.0
 
 
-def no_figure(token: Token, before: str, after: str) -> str:
-    """Why a number is no figure, whatever stands in the folded text on either side of it; "" where it may be one."""
-    for reason, rows in table("no_figure").items():
+def _reason(name: str, token: Token, before: str, after: str) -> str:
+    """Why a number is no figure by a table of patterns of it and of the folded text on either side; "" by none."""
+    unit = plain(token.unit).strip()
+    for reason, rows in table(name).items():
         for row in rows:
             tests = (pattern(row["text"]).fullmatch(token.text) if "text" in row else True,
                      pattern(row["before"]).search(before[-24:]) if "before" in row else True,
-                     pattern(row["after"]).match(after) if "after" in row else True)  # fmt: skip
+                     pattern(row["after"]).match(after) if "after" in row else True,
+                     {unit, unit.rstrip("s")} & wordset(row["unit"]) if "unit" in row else True)  # fmt: skip
             if all(tests):
-                return reason
+                return str(reason)
     return ""
-
-
-def _no_metric(token: Token, before: str, after: str, context: Context, in_code: bool) -> str:
-    """Why a figure for which no metric was found is no claim; "" where it might be one of something not known."""
-    whole = pattern("bare_number").fullmatch(token.text) is not None
-    unit = plain(token.unit).strip()
-    small = token.text.isdecimal() and len(token.text) <= 3 and not context.topic
-    reasons = (
-        (SETTING, context.settings or is_setting(before[-60:] + " " + after)),
-        (f"a count or duration ({token.unit})", {unit, unit.rstrip("s")} & wordset("counted")
-         and (whole or "-" in token.text)),
-        ("a size of memory or storage", pattern("memory").search(token.text)),
-        ("code", in_code and before.rstrip().endswith(("=", "("))),
-        ("a count or size in prose; no metric is named", whole and small),
-    )  # fmt: skip
-    return next((reason for reason, holds in reasons if holds), "")
 
 
 @dataclass
@@ -198,21 +184,13 @@ def _bracketed(text: _Text, token: Token) -> bool:
     return before is not None and text.text[token.end : token.end + 1] == ")"
 
 
-def _again(text: _Text, token: Token) -> bool:
-    """Whether the figure in brackets is that before it, printed again: ``0.9982 (99.82%)``, ``35,857 (140 KB)``."""
-    begun = text.text.rfind("(", 0, token.start)
-    before = [first.text for first in scan_line(text.text[max(0, begun - 40) : begun]) if first.kind == "number"]
-    again = not before or before[-1].strip("%") == token.text.strip("%")
-    return again or "%" in token.text or pattern("memory").search(token.text) is not None
-
-
 def _one(text: _Text, number: int) -> None:
     """Place one figure: a multiple, a change or the value of the metric nearest to it; or say why it is none."""
     token = text.figures[number]
     before, after = text.before(token), text.after(token)
     known = bool(text.named) or text.context.topic in METRICS
     multiple = token.text.rstrip("+").endswith(("×", "x")) and not token.text.startswith("0x")
-    if reason := no_figure(token, before, after) or _in_code(text, token):
+    if reason := _reason("no_figure", token, before, after) or _in_code(text, token):
         text.spot.exclude(token, reason)
     elif token.spread or any(begin <= token.start < end for begin, end in text.ends):
         text.spot.leave(token, "the spread (±) or an end of the interval of the figure before it")
@@ -292,8 +270,11 @@ def _metric(text: _Text, number: int) -> tuple[str, str]:
     if chance or pattern("random_before").search(before):
         metric = "random_baseline"
     if _bracketed(text, token) and (metric or context.topic in METRICS):
-        again = context.topic if context.topic in METRICS else metric
-        metric, reason = (again, "") if _again(text, token) else ("", "in brackets behind a figure")
+        # The figure before it, printed again: ``0.9982 (99.82%)``, ``35,857 (140 KB)``.
+        begun = text.text.rfind("(", 0, token.start)
+        first = [other.text for other in numbers(scan_line(text.text[max(0, begun - 40) : begun]))]
+        again = share or not first or first[-1] == token.text or pattern("memory").search(token.text)
+        metric, reason = (context.topic or metric, "") if again else ("", "in brackets behind a figure")
     if metric in wordset("told_counts") and not _told(text, token, mention):
         return "", "a count that no result is told by"
     return metric, reason
@@ -338,7 +319,8 @@ def _place(text: _Text, token: Token, metric: str, local: Context, reason: str) 
     elif share_like and topic not in METRICS and digits.isdecimal() and int(digits) > 1:
         metric, reason = "", "too large for a share, and without a percent sign"
     if not metric:
-        if why := _no_metric(token, before, text.after(token, 24), text.context, "`" in text.text):
+        setting = text.context.settings or is_setting(f"{before[-60:]} {after[:24]}")
+        if why := SETTING if setting else _reason("no_metric", token, before, after):
             text.spot.exclude(token, why)
         else:
             text.spot.leave(token, reason or "no metric that is known stands near it")
