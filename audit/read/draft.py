@@ -141,7 +141,11 @@ def _line(walk: _Walk, index: int) -> None:
     if line.kind in ("blank", "rule", "fence"):
         walk.scan(line)
     elif line.kind == "heading":
-        _heading(walk, line)
+        number, tokens = pattern("heading_number").match(line.text), walk.scan(line)
+        if number and number[1] and tokens and tokens[0].start <= number.start(1):
+            tokens.pop(0)
+        if any(METRICS[mention.metric].kind != "count" for mention in read_role(line.text).metrics):
+            place_prose(Spot(walk.sheet, line.number, line.text), tokens, replace(walk.context(line), topic=""))
     elif line.table:
         body = list(itertools.takewhile(lambda other: other.table is line.table, walk.lines[index:]))
         walk.block, walk.read_until = walk.block + 1, body[-1].number
@@ -159,14 +163,6 @@ def _line(walk: _Walk, index: int) -> None:
         if walk.previous not in (("item", "text") if line.kind == "item" else ("text",)):
             walk.block, walk.sized = walk.block + 1, False
         _body(walk, line)
-
-
-def _heading(walk: _Walk, line: Line) -> None:
-    number, spot, tokens = pattern("heading_number").match(line.text), walk.spot(line), walk.scan(line)
-    if number and number[1] and tokens and tokens[0].start <= number.start(1):
-        tokens.pop(0)
-    if any(METRICS[mention.metric].kind != "count" for mention in read_role(line.text).metrics):
-        place_prose(replace(spot, block=0), tokens, replace(walk.context(line), topic=""))
 
 
 def _body(walk: _Walk, line: Line) -> None:

@@ -149,14 +149,13 @@ def _block_line(match: re.Match[str], levels: list[Level], number: int) -> tuple
 
 def scan_program(lines: Sequence[str]) -> list[list[Entry]]:
     """The figures of a program under quoted keys that name a result (a saved checkpoint): all else there is code."""
-    walk = _Flow(_TOP)
+    walk, other = _Flow(_TOP), wordset("no_program_metrics")
     shown = ((line, walk.line(line, len(line) - len(line.lstrip(" #")))) for line in lines)  # comments show results
-    return [[entry for entry in entries if _is_result(line, entry)] for line, entries in shown]
-
-
-def _is_result(line: str, entry: Entry) -> bool:
-    quoted = pattern("quoted_key").search(line[: entry.column])
-    return quoted is not None and read_role(entry.key).metric not in wordset("no_program_metrics")
+    return [
+        [entry for entry in entries
+         if pattern("quoted_key").search(line[: entry.column]) and read_role(entry.key).metric not in other]
+        for line, entries in shown
+    ]  # fmt: skip
 
 
 def scan_log(text: str, tokens: Sequence[Token], number: int, epoch: str = "") -> list[Entry]:
