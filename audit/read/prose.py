@@ -162,7 +162,7 @@ def _pair(text: _Text, number: int) -> bool:
         return False
     first, second = text.figures[number : number + 2]
     between = text.folded[first.end : second.start]
-    if no_figure(first, text.before(first), text.after(first)):
+    if _reason("no_figure", first, text.before(first), text.after(first)):
         return False
     moved = pattern("from_word").search(text.before(first, 12)) and between.strip(" *_`") in ("to", "a", "para")
     if not moved and not pattern("arrow").match(text.text[first.end : second.start]):
@@ -274,7 +274,8 @@ def _metric(text: _Text, number: int) -> tuple[str, str]:
         begun = text.text.rfind("(", 0, token.start)
         first = [other.text for other in numbers(scan_line(text.text[max(0, begun - 40) : begun]))]
         again = share or not first or first[-1] == token.text or pattern("memory").search(token.text)
-        metric, reason = (context.topic or metric, "") if again else ("", "in brackets behind a figure")
+        own = context.topic if context.topic in METRICS else metric
+        metric, reason = (own, "") if again else ("", "in brackets behind a figure")
     if metric in wordset("told_counts") and not _told(text, token, mention):
         return "", "a count that no result is told by"
     return metric, reason
