@@ -205,11 +205,8 @@ def with_findings(report: AuditReport, found: list[Recomputed], more: tuple[Find
     A figure that the data reproduces is not called inconsistent because of other figures of the report.
     """
     settled = {item.claim.id for item in found if item.resolution.matches and not item.resolution.proves_nothing}
-    kept = []
-    for each in report.findings:
-        refuted = each.arithmetic is Arithmetic.INCONSISTENT
-        left = tuple(name for name in each.claims if not (refuted and name in settled))
-        kept += [replace(each, claims=left)] if left else []
-    findings = (*kept, *(item.finding for item in found), *more)
+    left = [(each, settled if each.arithmetic is Arithmetic.INCONSISTENT else ()) for each in report.findings]
+    kept = (replace(each, claims=tuple(name for name in each.claims if name not in out)) for each, out in left)
+    findings = (*(each for each in kept if each.claims), *(item.finding for item in found), *more)
     verdicts = tuple(combine(claim, findings) for claim in report.claims.claims)
     return replace(report, verdicts=verdicts, findings=findings)

@@ -19,6 +19,7 @@ from assay.data.align import align
 from assay.data.conventions import Floats
 from assay.data.errors import BacktestError, InputError
 from assay.data.files.fills import load_fills
+from assay.data.files.holdings import CASH
 from assay.data.files.options import ReadOptions
 from assay.data.files.series import numeric_columns
 from assay.data.panel import PredictionPanel, PricePanel
@@ -61,14 +62,13 @@ def material_of_returns(
 
     Parameters
     ----------
-    path : a table of any kind that prices may be, or a text of one number a line. One column of returns in decimals, or
-        the columns ``net``, ``gross``, ``benchmark``, ``unscaled`` (before a volatility target); a column of dates is
-        used where there is one, and its order. Rows before the first return are left out.
-    risk_free : annual rate the report states.
+    path : a table of any kind that prices may be, or a text of one number a line; decimals. One column, or ``net``,
+        ``gross``, ``benchmark`` and ``unscaled`` (before a volatility target). Rows go by a column of dates where there
+        is one; those before the first return are left out.
+    risk_free, capital : annual rate the report states; money at the start, needed for ``"pnl"``.
     kind : ``"returns"`` a session; ``"pnl"``, profits a session in money, read over the starting and over the running
         capital; ``"trades"`` and ``"trade-pnl"``, a return or a profit a closed trade.
     column, options : which to read where several could be meant, and what a table does not say itself.
-    capital : money at the start; needed for ``"pnl"``.
 
     Raises
     ------
@@ -153,10 +153,9 @@ def _read(path: Path, options: ReadOptions | None, kind: str) -> tuple[dict[str,
         head = file.read(4096).lstrip()  # what is wrong with it is said by who opens it
     first = next((line for line in head.splitlines() if line[:1] != "#"), "")
     bare = head[:1] == "#" or _NUMBER.match(first) or not re.search(r"[,;\t|]", first)
-    if not first or not bare or "\0" in head or head[:4] == "PAR1":
-        return _in_order(path, *numeric_columns(path, options=options), kind)
+    lines = first and bare and "\0" not in head and head[:4] != "PAR1"
     try:
-        columns, dates = numeric_columns(_of_lines(path, first), options=options)
+        columns, dates = numeric_columns(_of_lines(path, first) if lines else path, options=options)
     except ValueError as error:
         message = str(error).removeprefix("DataFrame: ").removeprefix(f"{path}: ").strip()
         raise InputError(f"{path}: {message}") from None
@@ -194,7 +193,8 @@ def _of_lines(path: Path, first: str) -> pd.DataFrame:
 def with_positions(material: Material, path: Path | str, options: ReadOptions | None = None) -> Material:
     """A material with the weights that a file says the book held; its turnover and exposure are theirs.
 
-    Of a column of dates and one of weights for each asset, signed fractions of NAV; an empty cell is no position.
+    Of a column of dates and one of weights for each asset, signed fractions of NAV; an empty cell is no position,
+    and a column ``cash`` is none.
 
     Raises
     ------
@@ -203,7 +203,8 @@ def with_positions(material: Material, path: Path | str, options: ReadOptions | 
 
     """
     columns, dates = _read(Path(path), options, "positions")
-    names, weights = list(columns), np.column_stack(list(columns.values()))
+    names = [name for name in columns if name.strip().lower() != CASH] or list(columns)
+    weights = np.column_stack([columns[name] for name in names])
     if np.isinf(weights).any():
         row, column = np.argwhere(np.isinf(weights))[0]
         raise InputError(f"{path}: the weight of {names[column]} in row {row + 1} is infinite; give fractions of NAV")

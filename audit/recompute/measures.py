@@ -231,7 +231,7 @@ def _beside(material: Material) -> list[str]:
 
 
 def _beta(values: Floats, choice: Choice) -> float:
-    market, mixed = choice.material.benchmark, choice.get("ddof", "one ddof") != "one ddof"
+    market, mixed = choice.material.benchmark, choice.get("estimate", "one ddof") != "one ddof"
     return float(np.cov(values, market)[0, 1] / market.var(ddof=0 if mixed else 1))
 
 
@@ -247,7 +247,7 @@ def _alpha(values: Floats, choice: Choice) -> float:
 
 
 def _information(values: Floats, choice: Choice) -> float:
-    slope = 1.0 if choice["active"] == "return less benchmark" else _beta(values, Choice(choice.material, {}))
+    slope = 1.0 if choice["active"] == "return less benchmark" else _beta(values, choice)
     return _per_risk(values - slope * choice.material.benchmark, choice)
 
 

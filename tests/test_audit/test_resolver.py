@@ -66,7 +66,7 @@ def printed_sharpe(returns: pd.Series, gross: float, choice: dict[str, str]) -> 
     return float((r.mean() - rate / k) / deviation * math.sqrt(k))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=24, deadline=None)
 @given(st.integers(0, 10_000), st.integers(60, 400), st.integers(0, 10**6), st.integers(3, 6))
 def test_a_sharpe_printed_under_any_convention_is_traced_back_to_it(seed: int, n: int, pick: int, digits: int) -> None:
     returns = series(seed, n)
@@ -362,3 +362,48 @@ def test_the_value_at_risk_of_pyfolio_is_two_deviations() -> None:
     assert not found.reproduced
     assert dict(found.named.choices)["level"] == "two deviations"
     assert dict(found.named.choices)["method"] == "normal ddof 1"
+
+
+def test_conventions_of_tails_moments_and_benchmarks_against_empyrical_and_scipy() -> None:
+    import empyrical
+    from scipy import stats
+
+    r = series(1, 400)
+    market = pd.Series(material(r).benchmark, r.index)
+    data = Material({"net": r.to_numpy()}, dates=r.index.to_numpy().astype("datetime64[D]"), risk_free=0.03,
+                    benchmark=market.to_numpy())  # fmt: skip
+    fit = stats.linregress(market, r)
+    left = r - fit.slope * market
+    losses, growth = r[r < 0], (1 + r).prod() ** (252 / 400) - 1
+    growth_of_market = (1 + market).prod() ** (252 / 400) - 1
+    worst = np.sort(r)[: int(399 * 0.05) + 1]
+    normal = stats.norm.expect(lambda x: x, loc=r.mean(), scale=r.std(), ub=stats.norm.ppf(0.05, r.mean(), r.std()))
+    cases = [
+        ("sharpe", empyrical.sharpe_ratio(r, 0.03 / 252), "rf 3% · all sessions"),
+        ("sortino", empyrical.sortino_ratio(r), "downside over all sessions"),
+        ("sortino", r.mean() / losses.std() * np.sqrt(252), "std of losing sessions ddof 1"),
+        ("sortino", r.mean() / np.sqrt((losses**2).mean()) * np.sqrt(252), "over losing sessions"),
+        ("calmar", empyrical.calmar_ratio(r), "geometric · compounded drawdown"),
+        ("var", np.quantile(r, 0.01), "99% · historical"),
+        ("var", stats.norm.ppf(0.05, r.mean(), r.std(ddof=0)), "normal ddof 0"),
+        ("cvar", empyrical.conditional_value_at_risk(r, 0.05), "historical, lower value"),
+        ("cvar", worst.mean(), "historical, lower value"),
+        ("cvar", normal / 0.05, "normal ddof 1"),
+        ("skewness", stats.skew(r, bias=False), "sample-corrected"),
+        ("kurtosis", r.kurt(), "sample-corrected · excess"),
+        ("kurtosis", stats.kurtosis(r, fisher=False), "population · raw"),
+        ("alpha", empyrical.alpha(r, market), "compounded"),
+        ("alpha", fit.intercept * 252, "arithmetic"),
+        ("alpha", fit.intercept, "a session"),
+        ("alpha", growth - 0.03 - fit.slope * (growth_of_market - 0.03), "of the annual growth rates"),
+        ("beta", empyrical.beta(r, market), "one ddof"),
+        ("information_ratio", left.mean() / left.std() * np.sqrt(252), "residual of the regression"),
+        ("excess_return", growth - growth_of_market, "geometric · 252"),
+        ("annual_volatility", empyrical.annual_volatility(r), "ddof 1 · 252"),
+        ("annual_return", growth, "geometric · 252"),
+        ("annual_return", (1 + r).prod() ** (365.25 / (r.index[-1] - r.index[0]).days) - 1, "calendar years"),
+        ("mean_return", np.log1p(r).mean(), "mean log return"),
+    ]  # fmt: skip
+    for metric, value, words in cases:
+        found = resolve(metric, parse_print(f"{value:.10f}"), data)
+        assert any(words in reading.words for reading in found.matches), (metric, words)

@@ -115,6 +115,8 @@ def test_exposure_and_turnover_of_stated_weights_agree_with_plain_loops(tmp_path
     path = tmp_path / "weights.csv"
     frame.rename_axis("date").to_csv(path)
     material = with_positions(Material(), path)
+    frame.assign(Cash=0.3).rename_axis("date").to_csv(path)
+    np.testing.assert_array_equal(with_positions(Material(), path).weights, material.weights)
     rows = [[weight or 0.0 for weight in row] for row in WEIGHTS]
     gross, net = [sum(map(abs, row)) for row in rows], [sum(row) for row in rows]
     assert given("leverage", material) == pytest.approx(sum(gross) / 4)
