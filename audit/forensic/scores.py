@@ -108,44 +108,29 @@ def class_shares(
     from scipy.optimize import linprog
 
     k, scores = len(classes), list(classes.values())
-    rows, limits = _allowed(scores, accuracy, weighted_f1)
+    called = [s["recall"] / s["precision"] if "recall" in s and "precision" in s and s["precision"].low > 0 else None
+              for s in scores]  # fmt: skip
     # A last variable is at least every share: its minimum is the least size of the largest class.
-    table = np.vstack([np.hstack([rows, np.zeros((len(rows), 1))]), np.hstack([np.eye(k), -np.ones((k, 1))])])
-    shares = [s.get("share", Interval(0.0, 1.0)).clip(0.0, 1.0) or Interval(0.0, 1.0) for s in scores]
-    box = [(share.low, share.high) for share in shares]
-    costs = [sign * np.eye(k + 1)[i] for i in range(k) for sign in (1.0, -1.0)] + [np.eye(k + 1)[k]]
-    answers = [
-        linprog(cost, table, np.append(limits, np.zeros(k)), np.append(np.ones(k), 0.0)[None], [1.0],
-                bounds=[*box, (0.0, 1.0)], method="highs")
-        for cost in costs
-    ]  # fmt: skip
+    rows, limits = [[*row, -1.0] for row in np.eye(k)], [0.0] * k
+    for values, target, top in (
+        ([s.get("recall") for s in scores], accuracy, 1.0), ([s.get("f1") for s in scores], weighted_f1, 1.0),
+        (called, Interval.point(1.0), math.inf),
+    ):  # fmt: skip
+        known = [value for value in values if value is not None]
+        if target is not None and len(known) == k:
+            rows += [[*(max(v.low, 0.0) for v in known), 0.0], [*(-min(v.high, top) for v in known), 0.0]]
+            limits += [target.high + 1e-7, 1e-7 - target.low]
+    stated = [s.get("share", Interval(0.0, 1.0)).clip(0.0, 1.0) or Interval(0.0, 1.0) for s in scores]
+    bounds, unit = [*((share.low, share.high) for share in stated), (0.0, 1.0)], np.eye(k + 1)
+    answers = [linprog(cost, rows, limits, [[1.0] * k + [0.0]], [1.0], bounds, method="highs")
+               for cost in (*unit, *-unit[:k])]  # fmt: skip
     if any(answer.status == 2 for answer in answers):
         return None
     least = [float(answer.fun) if answer.status == 0 else -math.inf for answer in answers]
     found = {
-        name: Interval(max(0.0, least[2 * i] - 1e-6), min(1.0, 1e-6 - least[2 * i + 1]))
-        for i, name in enumerate(classes)
+        name: Interval(max(0.0, least[i] - 1e-6), min(1.0, 1e-6 - least[k + 1 + i])) for i, name in enumerate(classes)
     }
-    return ClassShares(found, max(found, key=lambda name: found[name].low), max(1 / k, least[-1] - 1e-6))
-
-
-def _allowed(
-    scores: Sequence[Parts], accuracy: Interval | None, weighted_f1: Interval | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Rows A and limits b of ``A w <= b``, for the equations whose figures are all printed."""
-    recalls, f1s = [s.get("recall") for s in scores], [s.get("f1") for s in scores]
-    quotients = [s["recall"] / s["precision"] if "recall" in s and "precision" in s and s["precision"].low > 0 else None
-                 for s in scores]  # fmt: skip
-    rows: list[list[float]] = []
-    limits: list[float] = []
-    for values, target, top in (
-        (recalls, accuracy, 1.0), (f1s, weighted_f1, 1.0), (quotients, Interval.point(1.0), math.inf),
-    ):  # fmt: skip
-        known = [value for value in values if value is not None]
-        if target is not None and len(known) == len(scores):
-            rows += [[max(v.low, 0.0) for v in known], [-min(v.high, top) for v in known]]
-            limits += [target.high + 1e-7, 1e-7 - target.low]
-    return np.array(rows).reshape(-1, len(scores)), np.array(limits)
+    return ClassShares(found, max(found, key=lambda name: found[name].low), max(1 / k, least[k] - 1e-6))
 
 
 def largest_share_from_macro(class_f1: Interval, macro: Interval, weighted: Interval, k: int) -> Interval | None:

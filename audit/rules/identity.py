@@ -58,8 +58,8 @@ class Identity:
         """What the formula makes of the inputs: readings by name, none where it does not apply."""
         own = (result,) if self.within or self.null is not None else ()
         answer = FORMULAS[self.formula](*own, *s.values)
-        answer = Interval.point(float(answer)) if isinstance(answer, int | float) else answer
-        return {"": answer} if isinstance(answer, Interval) else dict(answer or {})
+        readings = answer if isinstance(answer, Mapping) else {} if answer is None else {"": answer}
+        return {name: v if isinstance(v, Interval) else Interval.point(float(v)) for name, v in readings.items()}
 
     def allowed(self, value: Interval) -> Interval:
         """Where a result may lie: in the value, below its upper end, or above its lower end (1e-9 of slack)."""

@@ -23,6 +23,8 @@ from assay.audit.rules.scope import Run, class_shares, completeness
 __all__ = ["ALLOWANCES", "CONDITIONS", "CONTEXT", "FIGURES", "FORMULAS", "Allowance", "Situation"]
 
 _ONE = Interval.point(1.0)
+#: Mean size of a move in units of its deviation.
+_MOVES = {"if all moves are equal": 1.0, "if they are normal": books.MEAN_ABSOLUTE_NORMAL}
 
 
 def _pieces(bias: Interval, std: Interval) -> Interval:
@@ -43,18 +45,6 @@ def _mixture(rates: Mapping[str, Interval], shares: Mapping[str, Interval]) -> I
     known = [(shares[label], rate) for label, rate in rates.items() if label in shares]
     rest = max(0.0, 1 - sum(share.low for share, _ in known))
     return sum_of(share * rate for share, rate in known) + Interval(0.0, rest) if known else None
-
-
-def _hit_rates(sharpe: Interval, periods: float) -> dict[str, Interval]:
-    moves = {"if all moves are equal": 1.0, "if they are normal": books.MEAN_ABSOLUTE_NORMAL}
-    rates = {name: books.needed_hit_rate(sharpe, periods, move) for name, move in moves.items()}
-    return {name: Interval.point(min(rate, 1.0)) for name, rate in rates.items()}
-
-
-def _held_volatility(sharpe: Interval, top: Interval, bottom: Interval, *of: float) -> Interval | None:
-    long, short, periods = of
-    annual = (top * long - bottom * short) * periods
-    return annual / sharpe if annual.low > 0 else None
 
 
 def _above_best(sharpe: Interval, n: float, periods: float, trials: int) -> float | None:
@@ -147,7 +137,8 @@ FORMULAS: Mapping[str, Callable[..., Any]] = {
     "(top − bottom)/(2 κ IC)": lambda top, bottom, ic, q: (top - bottom) / (ic * (2 * books.quantile_slope(q))),
     "realised/predicted": lambda top, bottom, high, low: (
         (high - low) / (top - bottom) if (top - bottom).low > 0 else None),
-    "held volatility": _held_volatility,
+    "held volatility": lambda sharpe, top, bottom, long, short, periods: (
+        annual / sharpe if (annual := (top * long - bottom * short) * periods).low > 0 else None),
     # Portfolios
     "Lo": _around,
     "Lo less the goal": lambda goal, *of: {name: end - goal.low for name, end in _around(*of).items()},
@@ -155,7 +146,8 @@ FORMULAS: Mapping[str, Callable[..., Any]] = {
     "return / volatility": books.sharpe_readings,
     "foresight": books.foresight_ceiling,
     "needed hit rate": books.needed_hit_rate,
-    "needed hit rates": _hit_rates,
+    "needed hit rates": lambda sharpe, periods: {
+        name: min(books.needed_hit_rate(sharpe, periods, move), 1.0) for name, move in _MOVES.items()},
     "cost": books.cost_readings,
     "net of cost": lambda gross, *of: {name: gross - cost for name, cost in books.cost_readings(*of).items()},
     "excess": lambda gain, market: {"difference": gain - market} | (
@@ -342,10 +334,8 @@ FIGURES: Mapping[str, Callable[[Run], Claim | None]] = {
 
 
 def _one_unit(s: Situation) -> bool:
-    """Whether errors are in one unit: all say so, or they are within a factor of three and stand together.
-
-    A scaled error beside one in prices is a common sight, and no contradiction. An MSE counts by its root.
-    """
+    """Whether errors are in one unit: all say so, or they stand together and are within a factor of three, as a scaled
+    error beside one in prices is not. An MSE counts by its root."""
     if not s.run.together(*s.involved):
         return False
     units = {claim.unit for claim in s.involved}
