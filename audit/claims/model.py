@@ -189,7 +189,7 @@ class Group:
     name: str
     model: str = ""
     configuration: str = ""
-    stage: str = ""
+    stage: str = ""  # "final", or in words what it is that is not the result: a run before changes, a yardstick
     split: str = ""
     sample: Sample = field(default_factory=Sample)
     target: Target = field(default_factory=Target)

@@ -53,13 +53,10 @@ def _years(material: Material) -> list[str]:
     return list(dict.fromkeys((*own, "252", "250", "260", "365")))
 
 
-def _bases(material: Material, only: str = "", fewest: int = 2) -> list[str]:
-    """Names of the series of at least so many returns, each distinct one once."""
-    kept: dict[bytes, str] = {}
-    for name, values in material.series.items():
-        if only in name and len(values) >= fewest:
-            kept.setdefault(values.tobytes(), name)
-    return list(kept.values())
+def _bases(material: Material, only: str = "") -> list[str]:
+    """Names of the series, each distinct one once."""
+    kept = {values.tobytes(): name for name, values in [*material.series.items()][::-1] if only in name}
+    return [name for name in material.series if name in kept.values()]
 
 
 def _rates(material: Material) -> dict[str, tuple[float, bool]]:
@@ -413,7 +410,7 @@ def _scores(choice: Choice) -> list[Floats]:
 
 
 _SOURCES: Mapping[str, Callable[[Material], Sequence[str]]] = {
-    "bases": _bases, "gross": partial(_bases, only="gross"), "any": partial(_bases, fewest=1), "years": _years,
+    "bases": _bases, "gross": partial(_bases, only="gross"), "years": _years,
     "first": lambda m: _bases(m)[:1], "rates": lambda m: [*_rates(m)], "beside": _beside,
     "days": lambda m: _if(any((v == 0).any() for v in m.series.values()), "all sessions", "without flat sessions"),
     "held": lambda m: _if((np.nan_to_num(m.weights) == 0).all(axis=1).any(), "all sessions", "those with a position"),
@@ -444,12 +441,13 @@ def _of(cases: Cases, figures: Mapping[str, Figure], grid: str = "", fewest: int
 OF_RETURNS: Mapping[str, Statistic] = _of(_returns, {
     "sharpe sharpe_gross": _sharpe, "sortino": _sortino, "calmar": _calmar,
     "annual_return annual_return_gross": _annual_return,
-    "total_return": lambda values, choice: _earned(values, choice["mean"], len(values)),
     "mean_return": lambda values, choice: _earned(values, choice["mean"], 1.0),
     "annual_volatility": lambda values, choice: _std(values, choice) * math.sqrt(_periods(choice, len(values))),
     "return_std": _std, "max_drawdown": _drawdown, "drawdown_duration": _duration,
     "var": partial(_tail, mean_of_tail=False), "cvar": partial(_tail, mean_of_tail=True),
     "best_day": lambda values, _: values.max(), "worst_day": lambda values, _: values.min(),
+}, fewest=2) | _of(_returns, {
+    "total_return": lambda values, choice: _earned(values, choice["mean"], len(values)),
 }) | _of(_returns, {"skewness": partial(_moment, of=skew), "kurtosis": partial(_moment, of=kurtosis)}, fewest=4)
 #: Metrics of a series beside its benchmark.
 OF_BENCHMARK: Mapping[str, Statistic] = _of(_returns, {
