@@ -85,13 +85,11 @@ def _periods(choice: Choice, count: int) -> float:
 
 
 def _std(values: Floats, choice: Choice) -> float:
-    ddof = int(choice["ddof"][-1])
-    return float(values.std(ddof=ddof)) if len(values) > ddof else math.nan
+    return float(values.std(ddof=int(choice["ddof"][-1])))
 
 
 def _per_risk(values: Floats, choice: Choice) -> float:
-    deviation = _std(values, choice)
-    root = math.sqrt(_periods(choice, len(values)))
+    deviation, root = _std(values, choice), math.sqrt(_periods(choice, len(values)))
     return float(values.mean()) / deviation * root if deviation > FLAT else math.nan
 
 
@@ -205,11 +203,11 @@ def _calmar(values: Floats, choice: Choice) -> float:
 def _tail(values: Floats, choice: Choice, *, mean_of_tail: bool) -> float:
     share, method, normal = 0.01 if choice["level"] == "99%" else 0.05, choice["method"], NormalDist()
     deviations = choice["level"] == "two deviations"
-    if method.startswith("normal") and len(values) > 1:
+    if method.startswith("normal"):
         z = -2.0 if deviations else normal.inv_cdf(share)
         times = -normal.pdf(z) / share if mean_of_tail else z
         return float(values.mean()) + _std(values, Choice(choice.material, {"ddof": method})) * times
-    if deviations or len(values) < 2:
+    if deviations:
         return math.nan
     value = float(np.quantile(values, share, method="linear" if method == "historical" else "lower"))
     return float(values[values <= value].mean()) if mean_of_tail else value
@@ -474,7 +472,7 @@ _OF_BOOKS = _of(_held, {
 }, fewest=0) | _of(_closed, {
     "average_win average_loss expectancy": lambda values, choice: (
         (np.mean if choice["mean"] == "mean" else np.median)(values)),
-}) | _of(_closed, {"sharpe": _per_risk}, "sharpe/trades")  # fmt: skip
+}) | _of(_closed, {"sharpe": _per_risk}, "sharpe/trades", 2)  # fmt: skip
 #: Metrics of up against down.
 _OF_CLASSES = _of(_cases, {
     "accuracy": lambda graded, called, real, choice: (called == real).mean(),
