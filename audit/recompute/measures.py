@@ -371,15 +371,6 @@ def _ic(daily: Floats, choice: Choice) -> float:
     return float(np.mean(daily) if choice["weighting"] == "mean of sessions" else np.median(daily))
 
 
-def _hit_names(material: Material, *first: str) -> list[str]:
-    """The hit rates that go by one name: of predictions, positions, trades, sessions and months."""
-    names = [*_named(material, "per prediction"), *(["per position"] if len(material.positions) else [])]
-    names += ["per trade"] if len(material.outcomes) else []
-    names += [f"{kind}, {name}" for name in material.series for kind in ("per session", "per month")]
-    place = {kind: at for at, kind in enumerate(first)}
-    return sorted(names, key=lambda name: place.get(name.split(",")[0], len(first)))
-
-
 def _outcomes(choice: Choice) -> list[np.ndarray]:
     """Whether each case of a hit rate is a hit."""
     material, (kind, _, name) = choice.material, choice["counted"].partition(", ")
@@ -420,8 +411,11 @@ _SOURCES: Mapping[str, Callable[[Material], Sequence[str]]] = {
     "overlap": lambda m: _if(any(p.horizon > 1 for p in m.panels.values()), "every session", "every h-th session"),
     "timing": lambda m: [*m.panels],
     "predicted": lambda m: ["all predictions"] if m.panels else [],
-    "hits": lambda m: _hit_names(m, "per prediction"),
-    "wins": lambda m: _hit_names(m, "per trade", "per session", "per month"),
+    "predictions": lambda m: _named(m, "per prediction"),
+    "positions": lambda m: ["per position"] if len(m.positions) else [],
+    "each trade": lambda m: ["per trade"] if len(m.outcomes) else [],
+    "sessions": lambda m: [f"per session, {name}" for name in m.series],
+    "months": lambda m: [f"per month, {name}" for name in m.series],
     "targets": lambda m: _named(m, "returns", "price levels"),
     "called": lambda m: _named(m, "probability above 1/2", "sign of the score"),
     "chances": lambda m: _named(m, "probability above 1/2"),
