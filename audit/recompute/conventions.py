@@ -192,9 +192,10 @@ class Statistic:
     def readings(self, material: Material) -> tuple[Reading, ...]:
         """Every reading that the material gives."""
         grid = {
-            name: [one for each in listed for one in (self.sources[each[1:]](material) if each[:1] == "@" else [each])]
+            name: [*dict.fromkeys(one for each in listed
+                                  for one in (self.sources[each[1:]](material) if each[:1] == "@" else [each]))]
             for name, listed in self.dimensions.items()
-        }
+        }  # fmt: skip
         found = []
         for options in product(*(enumerate(choices) for choices in grid.values())):
             chosen = {name: option for name, (_, option) in zip(grid, options, strict=True)}

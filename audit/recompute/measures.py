@@ -30,8 +30,6 @@ __all__ = ["CLASS_METRICS", "OF_BENCHMARK", "OF_RETURNS", "OF_SIGNALS", "SIDE_ME
 
 Figure = Callable[..., Any]
 Cases = Callable[[Choice], Sequence[np.ndarray]]
-#: Annual risk-free rates tried beside the stated one.
-RISK_FREE = (0.0, 0.01, 0.02, 0.03, 0.04, 0.05)
 #: Sessions taken for a month where no dates are known.
 MONTH = 21
 
@@ -47,28 +45,16 @@ def monthly(material: Material, basis: str, form: str = "") -> Floats:
     return np.asarray(sums if form == "log returns" else np.expm1(sums), dtype=np.float64)
 
 
-def _years(material: Material) -> list[str]:
-    """Returns a year, the material's own first where they are not daily."""
-    own = [] if material.per_year is None else [str(material.per_year)]
-    return list(dict.fromkeys((*own, "252", "250", "260", "365")))
-
-
 def _bases(material: Material, only: str = "") -> list[str]:
     """Names of the series, each distinct one once."""
     kept = {values.tobytes(): name for name, values in [*material.series.items()][::-1] if only in name}
     return [name for name in material.series if name in kept.values()]
 
 
-def _rates(material: Material) -> dict[str, tuple[float, bool]]:
-    """Words -> (annual risk-free rate, whether a session's part of it compounds); the stated rate right after 0."""
-    stated = () if material.risk_free is None else (material.risk_free,)
-    rates = {f"rf {100 * rate:g}%": (rate, False) for rate in dict.fromkeys((0.0, *stated, *RISK_FREE))}
-    return rates | {f"rf {100 * rate:g}% compounded": (rate, True) for rate in stated if rate}
-
-
 def _rate(choice: Choice, periods: float) -> tuple[float, float]:
     """The risk-free rate of a year and of a period."""
-    rate, compounds = _rates(choice.material)[choice["risk_free"]]
+    percent, _, compounds = choice["risk_free"].removeprefix("rf ").partition("%")
+    rate = float(percent) / 100
     return rate, math.expm1(math.log1p(rate) / periods) if compounds else rate / periods
 
 
@@ -133,7 +119,8 @@ def _sharpe(values: Floats, choice: Choice) -> float:
 
 def _annual_return(values: Floats, choice: Choice) -> float:
     material, (how, _, over) = choice.material, choice["mean"].partition(", ")
-    if over and (choice["periods"] != _years(material)[0] or choice.get("days") == "without flat sessions"):
+    own = choice["periods"] == str(material.per_year or SESSIONS_A_YEAR)
+    if over and (not own or choice.get("days") == "without flat sessions"):
         return math.nan
     if over == "mean month times 12":
         values = monthly(material, choice["basis"])
@@ -399,11 +386,15 @@ def _scores(choice: Choice) -> list[Floats]:
 
 
 _SOURCES: Mapping[str, Callable[[Material], Sequence[str]]] = {
-    "bases": _bases, "gross": partial(_bases, only="gross"), "years": _years,
-    "first": lambda m: _bases(m)[:1], "rates": lambda m: [*_rates(m)], "beside": _beside,
+    "bases": _bases, "gross": partial(_bases, only="gross"),
+    "first": lambda m: _bases(m)[:1], "beside": _beside,
+    "own year": lambda m: [f"{m.per_year}"] if m.per_year else [],
+    "own calendar": lambda m: [f"a year of {m.per_year}"] if m.per_year else [],
+    "stated": lambda m: [] if m.risk_free is None else [f"rf {100 * m.risk_free:.12g}%"],
+    "stated, compounded": lambda m: [f"rf {100 * m.risk_free:.12g}% compounded"] if m.risk_free else [],
     "days": lambda m: _if(any((v == 0).any() for v in m.series.values()), "all sessions", "without flat sessions"),
     "held": lambda m: _if((np.nan_to_num(m.weights) == 0).all(axis=1).any(), "all sessions", "those with a position"),
-    "over": lambda m: [*_OVER], "calendars": lambda m: [f"a year of {n}" for n in _years(m)],
+    "over": lambda m: [*_OVER],
     "trading": lambda m: ["sessions that trade"] if (_traded(m) == 0).any() else [],
     "trades": _given, "alone": lambda m: [] if m.series else _given(m),
     "numbers": lambda m: [*_given(m)[:1], *(["fills"] if _given(m) and m.fills else [])],
