@@ -14,10 +14,9 @@ from assay.results.stats import deflated_sharpe
 from assay.results.stats.proportions import wilson_interval
 
 __all__ = [
-    "auc_interval", "compounded_readings", "cost_readings", "deflated_floor", "expectancy", "factor_of_rate", "fallen",
-    "foresight_ceiling", "hit_rate_from_correlation", "icir_readings", "mean_over_a_year",
-    "needed_hit_rate", "quantile_slope", "share_of", "share_won", "sharpe_interval", "sharpe_readings",
-    "transfer_coefficient", "unstated_rate", "wilson",
+    "auc_interval", "compounded_readings", "cost_readings", "deflated_floor", "fallen", "foresight_ceiling",
+    "icir_readings", "mean_over_a_year", "needed_hit_rate", "quantile_slope", "share_of", "share_won",
+    "sharpe_interval", "sharpe_readings", "transfer_coefficient", "unstated_rate", "wilson",
 ]  # fmt: skip
 
 MEAN_ABSOLUTE_NORMAL = math.sqrt(2 / math.pi)
@@ -118,16 +117,6 @@ def share_won(wins: Interval, trades: Interval, losses: Interval | None) -> dict
     return readings
 
 
-def factor_of_rate(rate: Interval, payoff: Interval) -> Interval:
-    """Profit factor from the win rate p and the payoff b, ``p b / (1 - p)``."""
-    return corners(lambda p, b: math.inf if p >= 1 else p / (1 - p) * b, rate, payoff)
-
-
-def expectancy(rate: Interval, win: Interval, loss: Interval) -> Interval:
-    """Mean profit of a trade, ``p w - (1 - p) l``."""
-    return corners(lambda p, won, lost: p * won - (1 - p) * lost, rate, abs(win), abs(loss))
-
-
 def foresight_ceiling(periods: float) -> float:
     """Annualised Sharpe ratio of knowing every sign of one asset with normal returns: mean of ``|z|`` over its
     deviation, times sqrt(periods); 21.0 for sessions."""
@@ -142,11 +131,6 @@ def needed_hit_rate(sharpe: Interval, periods: float, move: float = 1.0) -> floa
     """
     daily = sharpe.low / math.sqrt(periods)
     return (1 + daily / math.sqrt(1 + daily * daily) / move) / 2
-
-
-def hit_rate_from_correlation(rho: Interval) -> Interval | None:
-    """Sign agreement of two zero-mean jointly normal variables, ``1/2 + asin(rho)/pi``; None beyond a correlation."""
-    return corners(lambda r: 0.5 + math.asin(r) / math.pi, rho) if abs(rho).high <= 1 else None
 
 
 def icir_readings(

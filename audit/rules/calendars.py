@@ -78,16 +78,15 @@ def _dates(start: str, end: str) -> tuple[date, date] | None:
 def track_record(run: Run) -> tuple[int, str] | None:
     """Number of returns behind the run's figures and where it comes from: stated, or at most the weekdays of its
     dates. A part of the period (a fold, a year, a dated split) has the weekdays of its own dates."""
-    sessions, stretch = run.group.sample.sessions, period_of(run)
-    own = next((split for split in run.group.sample.splits if split.name == run.split and split.start), None)
-    words = f"from {run.group.sample.start} to {run.group.sample.end}"
+    sample = run.group.sample
+    own = next((split for split in sample.splits if split.name == run.split and split.start), sample)
     if run.at:
         days = days_of(run.at)
         stretch, words = (days[0].astype(date), days[1].astype(date)) if days is not None else None, f"of {run.at}"
-    elif own is not None:
+    elif own is sample and sample.sessions is not None and sample.sessions > 1:
+        return sample.sessions, f"{sample.sessions:,} sessions"
+    else:
         stretch, words = _dates(own.start, own.end), f"from {own.start} to {own.end}"
-    elif sessions is not None and sessions > 1:
-        return sessions, f"{sessions:,} sessions"
     n = weekdays(*stretch) if stretch is not None else 0
     return (n, f"at most {n:,} weekdays {words}") if n > 1 else None
 

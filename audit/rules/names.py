@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from assay.audit.claims.intervals import Interval, mean_of, sum_of
+from assay.audit.claims.intervals import Interval, corners, mean_of, sum_of
 from assay.audit.claims.model import Claim
 from assay.audit.forensic import books, moments, scores
 from assay.audit.rules.calendars import period_of, track_record, weekdays, years_of
@@ -45,6 +45,10 @@ def _mixture(rates: Mapping[str, Interval], shares: Mapping[str, Interval]) -> I
     known = [(shares[label], rate) for label, rate in rates.items() if label in shares]
     rest = max(0.0, 1 - sum(share.low for share, _ in known))
     return sum_of(share * rate for share, rate in known) + Interval(0.0, rest) if known else None
+
+
+def _factor(rate: Interval, payoff: Interval) -> Interval:
+    return corners(lambda p, b: math.inf if p >= 1 else p / (1 - p) * b, rate, payoff)
 
 
 def _above_best(sharpe: Interval, n: float, periods: float, trials: int) -> float | None:
@@ -132,7 +136,8 @@ FORMULAS: Mapping[str, Callable[..., Any]] = {
     # A fifth of the names to spare.
     "1/√(N−1)": lambda names: math.sqrt(0.8 / (names - 0.8)) if names > 1 else None,
     # Five points to spare.
-    "1/2 + asin(ρ)/π": lambda rho: (rate := books.hit_rate_from_correlation(rho)) and rate + 0.05,
+    "1/2 + asin(ρ)/π": lambda rho: (
+        corners(lambda r: 0.55 + math.asin(r) / math.pi, rho) if abs(rho).high <= 1 else None),
     "TC": books.transfer_coefficient,
     "(top − bottom)/(2 κ IC)": lambda top, bottom, ic, q: (top - bottom) / (ic * (2 * books.quantile_slope(q))),
     "realised/predicted": lambda top, bottom, high, low: (
@@ -161,9 +166,10 @@ FORMULAS: Mapping[str, Callable[..., Any]] = {
     "W/n": books.share_won,
     "W·w/(L·l)": lambda wins, losses, win, loss: (wins * abs(win)) / (losses * abs(loss)),
     "W·w − L·l": lambda wins, losses, win, loss: wins * abs(win) - losses * abs(loss),
-    "p·b/(1 − p)": books.factor_of_rate,
-    "p·w/((1 − p)·l)": lambda rate, win, loss: books.factor_of_rate(rate, abs(win) / abs(loss)),
-    "p·w − (1 − p)·l": books.expectancy,
+    "p·b/(1 − p)": _factor,
+    "p·w/((1 − p)·l)": lambda rate, win, loss: _factor(rate, abs(win) / abs(loss)),
+    "p·w − (1 − p)·l": lambda rate, win, loss: corners(
+        lambda p, won, lost: p * won - (1 - p) * lost, rate, abs(win), abs(loss)),
     # Training: frameworks count from 0 or 1
     "a + 1/2": lambda a: a + 0.5,
     "patience + 3/2": lambda patience: patience + 1.5,

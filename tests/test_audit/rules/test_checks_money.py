@@ -73,9 +73,9 @@ class TestTrades:
         p = np.array([10.0, 20.0, -5.0, -15.0, 30.0])
         w, lose, aw, al = (Interval.point(x) for x in (3.0, 2.0, 20.0, -10.0))
         assert books.share_of(w, lose).holds(0.6)
-        assert books.factor_of_rate(Interval.point(0.6), Interval.point(2.0)).holds(3.0)
-        assert books.expectancy(Interval.point(0.6), aw, al).holds(float(p.mean()))
-        assert math.isinf(books.factor_of_rate(Interval(0.9, 1.0), Interval.point(1.0)).high)
+        assert FORMULAS["p·b/(1 − p)"](Interval.point(0.6), Interval.point(2.0)).holds(3.0)
+        assert FORMULAS["p·w − (1 − p)·l"](Interval.point(0.6), aw, al).holds(float(p.mean()))
+        assert math.isinf(FORMULAS["p·b/(1 − p)"](Interval(0.9, 1.0), Interval.point(1.0)).high)
 
 
 class TestTraining:
