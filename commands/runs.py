@@ -62,6 +62,7 @@ def list_(
     """
     from assay.results.report.tables import table_lines, terminal_width
     from assay.results.storage.finding import differing_settings, selected, sorted_rows, value_of, values_of
+    from assay.results.storage.object_store import address
     from assay.results.storage.runs import stored_runs
 
     stored, damaged = stored_runs(results)
@@ -95,9 +96,9 @@ def list_(
         echo_whole(text.getvalue())
         return
     if not rows and not damaged:
-        click.echo(f"no runs in {results}; make one with `backtest --strategy s2_filter_negative`")
+        click.echo(f"no runs in {address(results)}; make one with `backtest --strategy s2_filter_negative`")
     elif not table and rows:
-        click.echo(f"none of {len(rows)} runs in {results} passes {' and '.join(tests)}")
+        click.echo(f"none of {len(rows)} runs in {address(results)} passes {' and '.join(tests)}")
     else:
         heads = [name.rpartition(".")[2] for name in names]
         heads = [name if heads.count(head) > 1 else head for name, head in zip(names, heads, strict=True)]

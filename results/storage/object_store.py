@@ -490,7 +490,7 @@ def store_behind(root: Path) -> ObjectStore | None:
 
 
 def address(path: Path) -> str:
-    """What a run, or a file of one, is called: below the URL of the object store that its folder stands for, if any.
+    """What a results folder, a run in it or a file of one is called: the URL, where the folder stands for a store.
 
     Examples
     --------
@@ -498,10 +498,10 @@ def address(path: Path) -> str:
     'results/runs/s2-3f9a1c0e'
 
     """
-    for root in path.parents[:4]:  # of a file of a fold's model the fourth
+    for root in (path, *path.parents[:4]):  # of a file of a fold's model the fourth
         url = _url_behind(root)
         if url is not None:
-            return f"{url.rstrip('/')}/{path.relative_to(root).as_posix()}"
+            return "/".join([url.rstrip("/"), *path.relative_to(root).parts])
     return str(path)
 
 

@@ -257,7 +257,7 @@ def test_what_is_damaged_there_is_replaced_by_who_made_it_and_has_it_whole(store
     with results_at(URL) as root:
         run = saved(root)
         write_labels(run, add=["kept"])
-        assert run.address == f"{URL}/{run.id}"
+        assert (address(root), run.address) == (URL, f"{URL}/{run.id}")
         assert address(run.path / "models" / "fold0" / "a.json") == f"{URL}/{run.id}/models/fold0/a.json"
     (there,) = (tmp_path / "there" / "bucket" / "runs" / run.id).rglob("t.parquet")
     whole = there.read_bytes()
