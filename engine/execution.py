@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Literal
 
 from assay.data.errors import InputError
@@ -77,6 +78,10 @@ class Execution:
             raise InputError(
                 f"execution: accounting must be 'self_financing' or 'constant_weight', got {self.accounting!r}"
             )
+        for name in ("delay", "stale_limit", "order_expiry"):
+            value = getattr(self, name)
+            if not isinstance(value, Integral):
+                raise InputError(f"execution: {name} must be a whole number of sessions, got {value!r}")
         if self.same_close:
             if self.delay != 0 or self.fill == "open":
                 raise InputError("execution: same_close means delay 0 at the close; drop delay and fill")

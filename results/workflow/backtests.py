@@ -38,6 +38,7 @@ from assay.results.storage.object_store import local_root
 from assay.results.storage.places import DEFAULT_ROOT
 from assay.results.storage.runs import Run, add_checks
 from assay.results.storage.trial_ledger import IN_BLOCKS
+from assay.results.workflow.arguments import require_kinds
 from assay.results.workflow.in_blocks import (
     are_packed,
     refuse_checks,
@@ -219,6 +220,8 @@ def backtest(
 
     """
     started = time.perf_counter()
+    require_kinds("backtest", strategy=strategy, predictions=predictions, prices=prices, benchmark=benchmark,
+                  costs=costs, execution=execution, checks=checks)  # fmt: skip
     require_open(prices, "backtest")
     kept_tables({}, keep)
     execution = Execution(delay=predictions.delay) if execution is None else execution

@@ -6,7 +6,7 @@ import hashlib
 import math
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -15,6 +15,7 @@ import pandas as pd
 
 from assay.data.align import align
 from assay.data.card import Card
+from assay.data.errors import InputError
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.engine.backtest import described, input_fingerprints, with_tradable_benchmark
 from assay.engine.costs import CostModel
@@ -30,6 +31,7 @@ from assay.results.storage.places import DEFAULT_ROOT
 from assay.results.storage.runs import Run, run_id, save_run
 from assay.results.storage.sweep_parts import read_parts, write_part
 from assay.results.storage.trial_ledger import Record, read_trials, register, scenario_of, trial_of
+from assay.results.workflow.arguments import require_kinds
 from assay.results.workflow.kept_study import derived, keep_study, sources_of
 from assay.results.workflow.requests import Checks, Progress, Silent
 from assay.results.workflow.study import Study, SweepSection
@@ -153,6 +155,12 @@ def sweep(
 
     """
     started = time.perf_counter()
+    require_kinds("sweep", prices=prices, benchmark=benchmark, costs=costs, execution=execution)
+    if not isinstance(predictions, Sequence):
+        require_kinds("sweep", predictions=predictions)
+    for key, values in grid.items():
+        if isinstance(values, str) or not isinstance(values, Collection):
+            raise InputError(f"sweep: {key} of the grid must be a list of values, got {values!r}")
     require_open(prices, "sweep")
     root, progress = local_root(root), Silent() if progress is None else progress
     costs = CostModel() if costs is None else costs

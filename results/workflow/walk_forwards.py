@@ -38,6 +38,7 @@ from assay.results.storage.runs import Run
 from assay.results.storage.trial_ledger import Record, register, search_of, trial_of
 from assay.results.tuning.records import note_searches, tuning_table, without_searches
 from assay.results.tuning.tuned import Tuned
+from assay.results.workflow.arguments import require_kinds
 from assay.results.workflow.backtests import Bookkeeping, JoinedInputs, Origin, StoredBacktest, run_joined, with_sectors
 from assay.results.workflow.kept_study import derived, folds_of, keep_study, model_section, sources_of, tune_section
 from assay.results.workflow.requests import Checks, Progress, Silent
@@ -138,6 +139,8 @@ def walk_forward(
 
     """
     started = time.perf_counter()
+    require_kinds("walk_forward", model=model, prices=prices, plan=plan, strategy=strategy, benchmark=benchmark,
+                  costs=costs, execution=execution, checks=checks)  # fmt: skip
     require_open(prices, "walk_forward")
     kept_tables({}, keep)
     root, progress = local_root(root), Silent() if progress is None else progress

@@ -72,6 +72,25 @@ def lying(frame: pd.DataFrame, how: str) -> pd.DataFrame:
     return pd.DataFrame(values, frame.index, frame.columns, copy=False)
 
 
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: backtest("quintile_long_short", ORACLE, PRICES), "strategy must be one; load_strategy makes it .*str"),
+        (lambda: backtest(QUINTILE, PRICES, ORACLE), r"predictions must be a PredictionPanel.*\(got PricePanel\)"),
+        (lambda: backtest(QUINTILE, ORACLE, PRICES.close), r"prices must be a PricePanel.*\(got DataFrame\)"),
+        (lambda: backtest(QUINTILE, ORACLE, PRICES, costs=5), "costs must be a CostModel"),
+        (lambda: backtest(QUINTILE, ORACLE, PRICES, benchmark=PRICES.close["S000"]), "benchmark: no returns"),
+        (lambda: walk_forward("ridge", PRICES, PLAN), "walk_forward: model must be one; load_model"),
+        (lambda: walk_forward(Ridge(), PRICES, "monthly"), "plan must be a WalkForward"),
+        (lambda: sweep("quintile_long_short", {"quantile": "0.1"}, ORACLE, PRICES), "quantile of the grid must be a"),
+        (lambda: Execution(delay=1.5), "delay must be a whole number of sessions, got 1.5"),
+    ],
+)
+def test_what_is_no_panel_no_part_and_no_returns_is_said_in_one_line(call, message):
+    with pytest.raises(InputError, match=message):
+        call()
+
+
 def test_how_frames_lie_in_memory_shows_in_no_bit():
     made = set()
     for how in ("session after session", "asset after asset", "pieces"):
