@@ -77,7 +77,10 @@ def combine(
     first, last = panel.sessions[0], panel.sessions[-1]
     if as_json:
         echo_json({"predictions": str(out), "receipts": receipts, "model": panel.name, "unit": panel.unit,
-                   "start": first, "end": last, "assets": panel.shape[1]})  # fmt: skip
+                   "start": first, "end": last, "assets": panel.shape[1],
+                   "warnings": list(panel.warnings)})  # fmt: skip
         return
     span = f"{first.date()} … {last.date()}"
     click.echo(f"{panel.name}: {panel.shape[1]} assets, {span} → {out}, receipts {receipts or 'none'}")
+    for line in panel.warnings:
+        click.echo(f"warning: {line}", err=True)

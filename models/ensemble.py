@@ -97,8 +97,18 @@ def combine(
         delay=first.delay,
         receipts=merged_receipts(panels, known=known),
         name=f"{method}({', '.join(panel.name for panel in panels)})",
-        warnings=tuple(dict.fromkeys(line for panel in panels for line in panel.warnings)),
+        warnings=(*dict.fromkeys(line for panel in panels for line in panel.warnings), *_left_out(panels, scores[0])),
     )
+
+
+def _left_out(panels: Sequence[PredictionPanel], shared: pd.DataFrame) -> list[str]:
+    """A line for each part whose predictions are not all in the combination."""
+    kept, out = int(shared.notna().to_numpy().sum()), []
+    for panel in panels:
+        given = int(panel.require_score("ensemble").notna().to_numpy().sum())
+        if given > kept:
+            out.append(f"{given - kept:,} of {given:,} predictions of {panel.name} are left out: a part has none there")
+    return out
 
 
 def merged_receipts(panels: Sequence[PredictionPanel], *, known: Sequence[pd.Timestamp] = ()) -> pd.DataFrame | None:

@@ -30,6 +30,17 @@ def test_combined_predictions_have_the_latest_receipts(method, tmp_path, capsys)
         assert latest <= row["labels_known_through"] <= row["available_at"] <= stamp
 
 
+def test_predictions_that_a_part_lacks_are_counted(tmp_path, capsys):
+    _, oracle = synthetic_market(60, 6, seed=0)
+    write_predictions(oracle, tmp_path / "all.parquet")
+    write_predictions(oracle.map(lambda frame: frame.iloc[20:]), tmp_path / "late.parquet")
+    parts = [str(tmp_path / f"{name}.parquet") for name in ("all", "late")]
+    assert cli.main(["combine", *parts, "--out", str(tmp_path / "both.parquet")]) == 0
+    given = int(oracle.score.notna().to_numpy().sum())
+    left = int(oracle.score.iloc[:20].notna().to_numpy().sum())
+    assert f"warning: {left} of {given} predictions of all are left out: a part has none" in capsys.readouterr().err
+
+
 def test_one_file_is_no_ensemble(tmp_path, capsys):
     code = cli.main(["combine", str(SAMPLE / "ridge.parquet"), "--out", str(tmp_path / "x.parquet")])
     assert code == 2
