@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assay.data.files import grids, readers
-from assay.data.files.in_parts import read_ordered
+from assay.data.files.in_parts import _Cells, read_ordered
 from assay.data.files.options import ReadOptions
 from assay.data.files.predictions import load_predictions, read_predictions, receipts_path, write_predictions
 from assay.data.files.prices import inspect_prices, load_prices, read_prices, write_prices
@@ -204,6 +204,27 @@ def test_row_groups_read_one_by_one_give_what_the_whole_file_gives(
     for name, frame in whole.frames.items():
         pd.testing.assert_frame_equal(parts.frames[name], frame, check_exact=True)
     assert [item.message for item in parts.findings] == [item.message for item in whole.findings]
+
+
+def test_cells_of_a_part_are_where_each_row_says() -> None:
+    rng, in_turn = np.random.default_rng(0), 0
+    for _ in range(400):
+        T, N = rng.integers(1, 5, size=2)
+        first = int(rng.integers(T * N))
+        cells = np.arange(first, int(rng.integers(first + 1, T * N + 1)))
+        if rng.random() < 0.5:  # left out, exchanged, or as they are
+            cells = rng.permutation(cells)[: max(1, len(cells) - 1)] if rng.random() < 0.5 else np.delete(cells, 0)
+        rows, columns = np.divmod(cells, N)
+        days, rows_of = pd.factorize(rows)
+        names, columns_of = pd.factorize(columns)
+        found = _Cells.of(days.astype(np.int16), rows_of, names.astype(np.int16), columns_of, (T, N))
+        in_turn += found.start is not None
+        assert len(found) == len(cells)
+        assert (np.arange(T * N)[found.places()] == cells).all()
+        assert (found.places(by_asset=True) == columns * T + rows).all()
+        straight = len(cells) > 0 and (np.diff(cells) == 1).all()
+        assert (found.start is not None) == straight
+    assert 100 < in_turn < 390
 
 
 def test_blanks_around_a_ticker_are_not_part_of_it(panel: PricePanel, tmp_path: Path) -> None:
