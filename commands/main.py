@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import gc
 import importlib
 import os
 import sys
@@ -175,6 +176,10 @@ def _output_lost(error: OSError, code: int) -> int:
 _MALLOPT = {-3: 1 << 28, -1: (1 << 31) - 1}
 
 
+#: New containers after which Python looks for cycles among them, where it would after 700.
+_OBJECTS_A_COLLECTION = 50_000
+
+
 def _keep_freed_memory() -> None:
     """Arrays take the place of those before them, where glibc would give each back and have the next zeroed anew.
 
@@ -193,4 +198,5 @@ def _keep_freed_memory() -> None:
 def run() -> None:
     """The console script."""
     _keep_freed_memory()
+    gc.set_threshold(_OBJECTS_A_COLLECTION)  # what the imports make stays; each look through it would be in vain
     sys.exit(main())

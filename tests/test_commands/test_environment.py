@@ -291,6 +291,7 @@ def test_a_name_that_looks_like_markup_is_drawn_as_it_is(monkeypatch: pytest.Mon
     from assay.commands.output import progress
 
     out = io.StringIO()
+    monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setattr("rich.console.Console", lambda **named: Console(file=out, force_terminal=True, width=100))
     with progress() as display:
         display.advance("x[/y] [bold]z\x1b]0;pwn\x07", 0, 1)
