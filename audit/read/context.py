@@ -11,7 +11,7 @@ import itertools
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Generic, TypeVar
+from typing import Any
 
 from assay.audit.claims.intervals import Printed, parse_print
 from assay.audit.claims.metrics import METRICS
@@ -33,7 +33,7 @@ from assay.audit.read.sheet import Draft
 from assay.audit.read.words import bare, pattern, plain, read_role, says, table, wordset
 from assay.data.errors import InputError
 
-__all__ = ["Stated", "stated_layers", "stated_losses", "with_context"]
+__all__ = ["stated_layers", "stated_losses", "with_context"]
 
 #: Lines above a patience that may say whose it is, and the longest line that is looked at, of a formula or a layer too.
 _ABOVE, _LONGEST, _LONGEST_STATED = 3, 2000, 300
@@ -42,16 +42,6 @@ _DEEPEST, _FEWEST = 4, 2
 _SPLITS = ("train", "validation", "test")
 _SCORES = ("precision", "recall", "f1")
 _SIZELESS = ("batch_norm", "layer_norm", "dropout")
-T = TypeVar("T")
-
-
-@dataclass(frozen=True)
-class Stated(Generic[T]):
-    """What a report states, the line it begins on and the headings above it."""
-
-    line: int
-    headings: tuple[str, ...]
-    value: T
 
 
 @dataclass(frozen=True)
@@ -61,8 +51,8 @@ class _Facts:
     """
 
     values: Mapping[str, set[Any]]
-    losses: Sequence[Stated[LossFormula]]
-    layers: Sequence[Stated[Architecture]]
+    losses: Sequence[tuple[Line, LossFormula]]
+    layers: Sequence[tuple[Line, Architecture]]
     classes: tuple[str, ...]
     binary: bool
 
@@ -277,7 +267,7 @@ def _once(run: _Run, metric: str) -> Printed | None:
 
 def _loss(run: _Run, facts: _Facts) -> LossFormula | None:
     """The stated loss of a run that prints losses; of an earlier run only where its weights are stated."""
-    formula = _only(stated.value for stated in facts.losses)
+    formula = _only(formula for _, formula in facts.losses)
     if formula and run.prints("losses") and run.earlier:
         return LossFormula(formula.before) if formula.before else None
     binary = not facts.losses and facts.binary and not run.earlier
@@ -291,19 +281,19 @@ def _architecture(run: _Run, facts: _Facts) -> Architecture | None:
     if not facts.layers or other_files or run.earlier or not run.prints("sizes"):
         return None
 
-    def shared(stated: Stated[Architecture]) -> int:
-        pairs = zip(stated.headings, run.headings, strict=False)
+    def shared(stated: tuple[Line, Architecture]) -> int:
+        pairs = zip(stated[0].headings, run.headings, strict=False)
         return len(list(itertools.takewhile(lambda pair: pair[0] == pair[1], pairs)))
 
     best = max(facts.layers, key=shared)
-    return best.value if _only(stated.value for stated in facts.layers) or shared(best) > 1 else None
+    return best[1] if _only(layers for _, layers in facts.layers) or shared(best) > 1 else None
 
 
 # --- formulas and layers ---------------------------------------------------------------------------------------------
 
 
-def stated_losses(lines: Sequence[Line]) -> list[Stated[LossFormula]]:
-    """The loss formulas that a report states with all their weights.
+def stated_losses(lines: Sequence[Line]) -> list[tuple[Line, LossFormula]]:
+    """The loss formulas that a report states with all their weights, each with the line it stands on.
 
     A name is followed to its definition anywhere in the document: ``w_action = 20.0``, ``L_return = MSE``.
     """
@@ -319,7 +309,7 @@ def stated_losses(lines: Sequence[Line]) -> list[Stated[LossFormula]]:
                 stated.setdefault(name, value)
     terms = [(line, [_term(part, stated) for part in value.split("+")]) for line, value in formulas]
     return [
-        Stated(line.number, line.headings, LossFormula(known, before=_earlier_weights(lines, known)))
+        (line, LossFormula(known, before=_earlier_weights(lines, known)))
         for line, found in terms if len(known := tuple(filter(None, found))) == len(found)
     ]  # fmt: skip
 
@@ -360,8 +350,8 @@ def _earlier_weights(lines: Sequence[Line], terms: tuple[LossTerm, ...]) -> tupl
     return tuple(replace(term, weight=weight) for term, weight in zip(terms, ratios[False].pop(), strict=True))
 
 
-def stated_layers(lines: Sequence[Line]) -> list[Stated[Architecture]]:
-    """The architectures that a report states layer by layer, each block of text by itself."""
+def stated_layers(lines: Sequence[Line]) -> list[tuple[Line, Architecture]]:
+    """The architectures that a report states layer by layer, each block of text by itself, with its first line."""
     text = "\n".join(line.text for line in lines if len(line.text) <= _LONGEST_STATED)
     folded = plain(text)
     framework = _only(name for name, words in table("framework").items() if any(word in folded for word in words))
@@ -380,7 +370,7 @@ def stated_layers(lines: Sequence[Line]) -> list[Stated[Architecture]]:
                 tuple(layers), inputs=shape if inputs is None else inputs, saves_optimizer="optimizer_state" in text,
                 framework="torch" if code else framework or "",
             )  # fmt: skip
-            found.append(Stated(block[0].number, block[0].headings, made))
+            found.append((block[0], made))
     return found
 
 

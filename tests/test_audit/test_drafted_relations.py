@@ -55,13 +55,13 @@ HEADS = "LSTM Layer:\n  - Hidden Size: 64 units\nDropout Layer\n├─→ Head (
     ],
 )  # fmt: skip
 def test_layers_in_a_notation(block: str, layers: list[tuple[str, int]]) -> None:
-    [stated] = stated_layers(read_markdown(f"# M\n\n```\n{block}\n```\n"))
-    assert [(layer.kind, layer.units) for layer in stated.value.layers] == layers
+    [(_, stated)] = stated_layers(read_markdown(f"# M\n\n```\n{block}\n```\n"))
+    assert [(layer.kind, layer.units) for layer in stated.layers] == layers
 
 
 def test_two_heads_on_one_layer_are_both_fed_by_it() -> None:
-    [stated] = stated_layers(read_markdown("```\nLSTM(64)\nHead (Linear): 64 → 3\nOther Head (Linear): 64 → 1\n```\n"))
-    assert [layer.source for layer in stated.value.layers] == [-1, 0, 0]
+    [(_, stated)] = stated_layers(read_markdown("```\nLSTM(64)\nHead (Linear): 64 → 3\nOther Head (Linear): 64 → 1\n```\n"))
+    assert [layer.source for layer in stated.layers] == [-1, 0, 0]
 
 
 @pytest.mark.parametrize("block", ["Dropout(0.2)", "LSTM(units)", "lstm = LSTM", "Dense(1)"])
@@ -82,8 +82,8 @@ def test_less_than_two_sized_layers_are_no_architecture(block: str) -> None:
     ],
 )  # fmt: skip
 def test_loss_formulas_with_their_weights(text: str, terms: list[tuple[str, float, str]]) -> None:
-    [stated] = stated_losses(read_markdown(text))
-    assert [(term.kind, term.weight, term.metric) for term in stated.value.terms] == terms
+    [(_, stated)] = stated_losses(read_markdown(text))
+    assert [(term.kind, term.weight, term.metric) for term in stated.terms] == terms
 
 
 @pytest.mark.parametrize(
@@ -97,10 +97,10 @@ def test_what_states_no_weights_is_no_loss_formula(text: str) -> None:
 def test_the_weights_an_earlier_model_had() -> None:
     text = "```\nloss = w_a × focal + w_r × MSE\nw_a = 20\nw_r = 50\n```\n\n"
     text += "- Initial imbalance (1:1000) hurt\n- Final ratio (20:50)\n"
-    [stated] = stated_losses(read_markdown(text))
-    assert [term.weight for term in stated.value.before] == [1.0, 1000.0]
-    [alone] = stated_losses(read_markdown(text.replace("- Final ratio (20:50)\n", "")))
-    assert alone.value.before == ()
+    [(_, stated)] = stated_losses(read_markdown(text))
+    assert [term.weight for term in stated.before] == [1.0, 1000.0]
+    [(_, alone)] = stated_losses(read_markdown(text.replace("- Final ratio (20:50)\n", "")))
+    assert alone.before == ()
 
 
 def test_sections_that_print_the_same_figures_are_of_one_run() -> None:
