@@ -176,45 +176,36 @@ def _part_sections(placed: list[Placed], order: list[int], names: list[str]) -> 
 
 
 def _set_apart(placed: list[Placed], order: list[int], names: list[str]) -> list[str]:
-    """Where one run would print a metric with two values, give the later block a run of its own; say so."""
+    """Where one run would print a metric with two values, give the later block a run of its own, or each line of a list
+    that prints it anew; say so.
+    """
     notes: list[str] = []
-    seen: dict[Key, list[int]] = defaultdict(list)
-    moved: dict[tuple[str, int], str] = {}
-    blocks: dict[int, list[int]] = defaultdict(list)
-    rank = {index: position for position, index in enumerate(order)}
+    seen: dict[Key, list[Placed]] = defaultdict(list)
+    blocks: dict[tuple[str, int], list[int]] = defaultdict(list)
     for index in order:
-        blocks[placed[index].block].append(index)
-    for index in (i for i in order if placed[i].metric not in wordset("derived")):
-        figure = placed[index]
-        block = (names[index], figure.block or -figure.line)
-        names[index] = name = moved.get((names[index], -figure.line), moved.get(block, names[index]))
-        rival = next((placed[i] for i in seen[_key(figure, name)] if contradict(placed[i].value, figure.value)), None)
-        if rival is not None:
-            names[index] = fresh = f"{name} (line {figure.line})"
-            notes.append(_apart(rival, figure))
-            mates = [i for i in blocks[figure.block] if i != index and names[i] == name] if figure.block else []
-            # A block that repeats other figures of the run is of it, all but this figure.
-            apart = not figure.block or figure.block != rival.block
-            line = [i for i in mates if placed[i].line == figure.line and placed[i].metric not in wordset("derived")]
-            if not apart and figure.line != rival.line and len(line) >= 3:  # every item of the list is a run
-                mates, apart, block = line, True, (name, -figure.line)
-                for i in (index, *line):
-                    placed[i].record = f"{placed[i].record}.{figure.line}"
-            if apart and sum(_repeated(placed, seen, i, name) for i in mates) < 2:
-                moved[block] = fresh
-                for earlier in (i for i in mates if rank[i] < rank[index]):
-                    names[earlier] = fresh
-                    if earlier in seen[_key(placed[earlier], name)]:
-                        seen[_key(placed[earlier], name)].remove(earlier)
-                        seen[_key(placed[earlier], fresh)].append(earlier)
-        seen[_key(figure, names[index])].append(index)
+        blocks[names[index], placed[index].block or -placed[index].line].append(index)
+
+    def rival(index: int, name: str) -> Placed | None:
+        prints = seen[_key(placed[index], name)] if placed[index].metric not in wordset("derived") else ()
+        return next((other for other in prints if contradict(other.value, placed[index].value)), None)
+
+    for (name, block), members in blocks.items():
+        apart = [i for i in members if rival(i, name)]
+        alike = sum(bool(seen[_key(placed[i], name)]) for i in members if i not in apart) if block > 0 else 0
+        # A block that repeats other figures of the run is of it, all but the figures that differ.
+        own = f"{name} (line {placed[apart[0]].line})" if apart and alike < 2 else name
+        notes += [_apart(other, placed[i]) for i in apart[:1] if own != name and (other := rival(i, name))]
+        for line, found in itertools.groupby(members, key=lambda i: placed[i].line):
+            mine = list(found)
+            results = [i for i in mine if placed[i].metric not in wordset("derived")]
+            anew = any(other.block == block for i in mine if (other := rival(i, own))) and len(results) >= 4
+            for i in mine:
+                other = rival(i, own)
+                notes += [_apart(other, placed[i])] if other else []
+                names[i] = f"{name} (line {line})" if other or anew else own
+                placed[i].record += f".{line}" if anew else ""
+                seen[_key(placed[i], names[i])] += [placed[i]] if i in results else []
     return notes
-
-
-def _repeated(placed: list[Placed], seen: dict[Key, list[int]], index: int, name: str) -> bool:
-    """Whether a figure repeats one of another block of its run."""
-    others = (placed[i] for i in seen.get(_key(placed[index], name), []) if placed[i].block != placed[index].block)
-    return any(not contradict(other.value, placed[index].value) for other in others)
 
 
 # --- runs recognised by their figures -------------------------------------------------------------------------------
