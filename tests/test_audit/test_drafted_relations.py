@@ -60,7 +60,8 @@ def test_layers_in_a_notation(block: str, layers: list[tuple[str, int]]) -> None
 
 
 def test_two_heads_on_one_layer_are_both_fed_by_it() -> None:
-    [(_, stated)] = stated_layers(read_markdown("```\nLSTM(64)\nHead (Linear): 64 → 3\nOther Head (Linear): 64 → 1\n```\n"))
+    block = "LSTM(64)\nHead (Linear): 64 → 3\nOther Head (Linear): 64 → 1"
+    [(_, stated)] = stated_layers(read_markdown(f"```\n{block}\n```\n"))
     assert [layer.source for layer in stated.layers] == [-1, 0, 0]
 
 
