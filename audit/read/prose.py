@@ -93,8 +93,9 @@ def _ends(folded: str) -> list[tuple[int, int]]:
 def _named(folded: str) -> list[Mention]:
     """The metrics named in a line, those that only say what another is of left out: "R² on daily returns" is an R²."""
     heads: list[Mention] = []
+    folds = pattern("fold_names").search(folded) is not None  # beside F2 and F3, F1 is a fold
     # "It supports 50 languages" names no support of a class.
-    for mention in (m for m in mentions(folded) if m.words != "support"):
+    for mention in (m for m in mentions(folded) if m.words != "support" and not (folds and m.words == "f1")):
         if heads and pattern("of_link").fullmatch(folded[heads[-1].end : mention.start]):
             heads[-1] = replace(heads[-1], end=mention.end)
         else:
@@ -220,6 +221,8 @@ def _in_code(text: _Text, token: Token) -> str:
     key = pattern("key_ahead").search(before[-60:]) if before.rfind("{") > before.rfind("}") else None
     if key and not mentions(key[1]):
         return SETTING
+    if pattern("times_name").match(text.text, token.end):
+        return "code"
     if pattern("option").search(text.text[max(0, token.start - 40) : token.start]):
         return SETTING
     begin, end = text.text.rfind("`", 0, token.start), text.text.find("`", token.end)
@@ -229,6 +232,10 @@ def _in_code(text: _Text, token: Token) -> str:
 
 def _is_change(text: _Text, token: Token, known: bool) -> bool:
     before, after = text.before(token), text.after(token)
+    if ahead := next((mention for mention in text.named if 0 <= token.start - mention.end <= 6), None):
+        gap, verb = text.folded[ahead.end : token.start], text.folded[max(0, ahead.start - 24) : ahead.start]
+        if gap.strip(" *_`~") == "by" or (not gap.strip(" *_`~") and pattern("changing").search(verb)):
+            return True  # "improves macro F1 by 0.006", "cuts drawdown 25%"
     behind = next((mention for mention in text.named if 0 <= mention.start - token.end <= 12), None)
     if behind and pattern("change_noun").match(text.folded, behind.end):
         return True  # "15% RMSE improvement"
@@ -294,6 +301,8 @@ def _told(text: _Text, token: Token, mention: Mention | None) -> bool:
     """Whether a count in running text is a result: after its name and a colon, or "on 1,204 trades"."""
     if mention is None or text.context.topic or mention.end <= token.start:
         return True
+    if is_setting(text.before(token, 24)):
+        return False
     digits = token.text.replace(",", "").replace("~", "").isdecimal()
     alone = len(token.text) > 2 and not text.before(token).strip(" -*+•_`")
     counted = pattern("counted_before").search(text.before(token, 40)) is not None
@@ -313,7 +322,9 @@ def _place(text: _Text, token: Token, metric: str, local: Context, reason: str) 
         metric = "win_rate" if metric == "winning_trades" else ""
     if metric == "parameters" and pattern("memory").search(token.text):
         metric = "file_size"
-    share_like = bool(metric) and METRICS[metric].kind in ("proportion", "score", "correlation", "r2")
+    share_like = metric == "annual_volatility" or (
+        bool(metric) and METRICS[metric].kind in ("proportion", "score", "correlation", "r2")
+    )
     digits = "".join(char for char in token.text if char.isalnum() or char in ".%")
     if metric and (wrong := wrong_unit(metric, token)):
         metric, reason = "", wrong
@@ -392,14 +403,20 @@ def _cost_before(folded: str, mention: Mention, token: Token, previous_end: int)
         return _APART
     crossed = mention.end <= previous_end
     if crossed:
-        linked = folded[previous_end : token.start].strip(" *_`") in ("and", "or", "e", "y", "和", "/", ",", "(")
+        linked = folded[previous_end : token.start].strip(" *_`") in ("and", "or", "e", "y", "和", "/", "(")
     else:
         clear = pattern("short_bracket").sub(" ", gap, count=1)
-        linked = not pattern("not_a_link").search(clear) and wordset("links").issuperset(words_of(clear))
+        linked = not pattern("not_a_link").search(clear) and _links().issuperset(words_of(clear))
     # "60% win rate with 2.12 profit factor": the name right behind another figure is of that.
     taken = 0 < previous_end <= mention.start and not folded[previous_end : mention.start].strip(" *_`")
-    cost = len(gap.strip(" *_`:=(")) / 10 + (2.0 if "," in gap else 0.0) + (3.0 if crossed or taken else 0.0)
+    linked = linked and not (taken and gap.strip(" *_`:="))
+    cost = len(gap.strip(" *_`:=(")) / 10 + (3.0 if crossed else 0.0)
     return cost if linked else _APART
+
+
+@lru_cache(maxsize=1)
+def _links() -> frozenset[str]:
+    return wordset("links") - wordset("loose_links")
 
 
 def _cost_after(gap: str) -> float:
