@@ -174,15 +174,18 @@ def level_table(score: Table, close: Table, level: Table) -> pd.DataFrame:
 
     """
     said, last, was = (frame.to_numpy(dtype=np.float64) for frame in (score, close, level))
-    n, total = 0, 0.0
+    n, total, whole = 0, 0.0, list[bool]()
     for part in row_blocks(said.shape):
-        (came,) = cases(_all_known(said[part], last[part], was[part]), was[part])
+        known = _all_known(said[part], last[part], was[part])
+        whole.append(bool(known.all()))
+        (came,) = cases(known, was[part])
         n, total = n + len(came), total + float(came.sum())
     sums = np.zeros((2, 5))
     apart = 0.0
-    for part in row_blocks(said.shape):
-        known = _all_known(said[part], last[part], was[part])
-        expected, here, came = cases(known, said[part], last[part], was[part])
+    for part, all_known in zip(row_blocks(said.shape), whole, strict=True):
+        tables = said[part], last[part], was[part]
+        known = np.ones(1, dtype=bool) if all_known else _all_known(*tables)
+        expected, here, came = cases(known, *tables)
         apart += float(((came - total / n) ** 2).sum()) if n else 0.0
         for row, forecast in zip(sums, (here * (1.0 + expected), here), strict=True):
             off = forecast - came

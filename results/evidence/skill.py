@@ -111,8 +111,9 @@ def _running_risk(score: pd.DataFrame, prices: PricePanel) -> RunningRisk | None
     close = prices.close.to_numpy(dtype=np.float64)
 
     def returns(rows: slice) -> Floats:
-        out = np.full((rows.stop - rows.start, close.shape[1]), np.nan)
+        out = np.empty((rows.stop - rows.start, close.shape[1]))
         first = max(rows.start, 1)
+        out[: first - rows.start] = np.nan
         np.divide(close[first : rows.stop], close[first - 1 : rows.stop - 1], out=out[first - rows.start :])
         out -= 1.0
         return out

@@ -432,19 +432,24 @@ def pesaran_timmermann_panel(predicted: Values, actual: Values, *, horizon: int 
 
     """
     p, y = _pair(predicted, actual, "pesaran_timmermann_panel")
-    held, counts = np.zeros(len(y), dtype=bool), np.zeros(3, dtype=np.int64)
+    held, counts, whole = np.zeros(len(y), dtype=bool), np.zeros(3, dtype=np.int64), list[bool]()
     for rows in row_blocks(y.shape):
         known = np.isfinite(p[rows]) & np.isfinite(y[rows])
-        held[rows] = known.any(axis=1)
+        whole.append(bool(known.all()))
+        held[rows] = whole[-1] or known.any(axis=1)
         counts += [np.count_nonzero(cell) for cell in (known, known & (p[rows] > 0), known & (y[rows] > 0))]
     cases, n = int(counts[0]), int(held.sum())
     if not cases:
         return ForecastTest(math.nan, math.nan, math.nan, 0, horizon - 1, reason="no case is known")
     px, py = int(counts[1]) / cases, int(counts[2]) / cases
     sums = np.zeros(len(y))
-    for rows in row_blocks(y.shape):
+    for rows, all_known in zip(row_blocks(y.shape), whole, strict=True):
+        signs = p[rows] > 0, y[rows] > 0
+        if all_known and all(sign.flags.c_contiguous for sign in signs):  # else sums are taken in another order
+            sums[rows] = ((signs[0] - px) * (signs[1] - py)).sum(axis=1)
+            continue
         known = np.isfinite(p[rows]) & np.isfinite(y[rows])
-        said, up = np.where(known, p[rows] > 0, 0.0), np.where(known, y[rows] > 0, 0.0)
+        said, up = (np.where(known, sign, 0.0) for sign in signs)
         sums[rows] = np.where(known, (said - px) * (up - py), 0.0).sum(axis=1)
     parts = 2 * sums[held]
     excess = float(parts.sum()) / cases

@@ -72,9 +72,10 @@ def against_naive(predicted: Values, actual: Values, means: Values, *, horizon: 
         n, total = n + len(came), total + float(came.sum())
         sums = [float(part.sum()) for part in squares]
         of_all += (sums[0], sums[1], sums[1])
-        if not known.all() or not np.isfinite(m).all():
-            sums = [float(part.sum()) for part in cases(known & np.isfinite(m), errors, sizes)]
-        of_means += (sums[0], float(cases(known & np.isfinite(m), simple)[0].sum()), sums[1])
+        both = known & np.isfinite(m)
+        if not both.all():
+            sums = [float(part.sum()) for part in cases(both, errors, sizes)]
+        of_means += (sums[0], float(cases(both, simple)[0].sum()), sums[1])
     errors_of_all, zero, size = of_all.tolist()
     return AgainstNaive(
         n,

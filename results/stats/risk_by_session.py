@@ -43,8 +43,9 @@ class RiskBySession:
         self, assets: int, market: Floats, variance: Floats, windows: tuple[int, int, int, int], shrink: float
     ) -> None:
         self._market, self._variance, self._windows, self._shrink = market, variance, windows, shrink
+        self._each: list[float] = market.tolist()
         self._product, self._rest = _Product(assets), _Squares(assets)
-        self._returns, self._left = _Past(windows[0], assets), _Past(windows[2], assets)
+        self._returns, self._left = _Past(windows[0]), _Past(windows[2])
         self._t = 0
 
     def next(self, returns: Floats) -> tuple[Floats, Floats]:
@@ -61,7 +62,7 @@ class RiskBySession:
 
     def _betas(self, returns: Floats, variance: Floats) -> Floats:
         out, counts = np.empty(returns.shape), []
-        product, market, (long, least) = self._product, self._market.tolist(), self._windows[:2]
+        product, market, (long, least) = self._product, self._each, self._windows[:2]
         for t, (x, whole, total) in enumerate(zip(returns, _whole(returns), out, strict=True), self._t):
             if t >= long:
                 product.change(*self._returns[t], market[t - long], -1.0)
@@ -101,20 +102,18 @@ class RiskBySession:
 
 
 class _Past:
-    """The rows of the last sessions, and whether each has all its values."""
+    """The rows of the last sessions, which nobody writes to, and whether each has all its values."""
 
-    def __init__(self, sessions: int, assets: int) -> None:
-        self._rows, self._whole = np.empty((sessions, assets)), [False] * sessions
+    def __init__(self, sessions: int) -> None:
+        self._rows = [(np.empty(0), False)] * sessions
 
     def __getitem__(self, t: int) -> tuple[Floats, bool]:
         """The row that session t takes the place of."""
-        place = t % len(self._rows)
-        return self._rows[place], self._whole[place]
+        return self._rows[t % len(self._rows)]
 
     def put(self, t: int, row: Floats, whole: bool) -> None:
         """Session t's row."""
-        place = t % len(self._rows)
-        self._rows[place], self._whole[place] = row, whole
+        self._rows[t % len(self._rows)] = row, whole
 
 
 class _Product:

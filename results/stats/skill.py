@@ -309,18 +309,22 @@ def skill_series(
         mask = None if in_rows and keep.all() else keep
         sigma, held_beta, came = _kept(sized, mask, 1.0), _kept(beta, mask), _kept(came, mask)
         q = _kept(_normal(ranks, rows, said, mask), mask)
-        names = np.count_nonzero(keep, axis=1)
+        names = np.full(len(keep), n) if mask is None else np.count_nonzero(keep, axis=1)
         mean = came.sum(axis=1, keepdims=True) / np.maximum(names, 1)[:, None]
         e = came - held_beta * mean
         e /= sigma if horizon == 1 else sigma * scale
         e = _kept(np.clip(e, -_CLIP, _CLIP, out=e), mask)
         columns: list[Floats | float] = [1.0, held_beta, *groups, *(_filled(frame[rows], keep) for frame in exposures)]
         basis, rank = _orthonormal([_kept(column / sigma, mask) for column in columns])
-        before = _lengths(q), _lengths(e)
+        before = q, e
         q, e = _projected(q, basis), _projected(e, basis)
         lengths = _lengths(q), _lengths(e)
         free = names - rank
-        enough = (free >= _LEAST_DF) & (lengths[0] > _NOTHING * before[0]) & (lengths[1] > _NOTHING * before[1])
+        enough = free >= _LEAST_DF
+        for length, whole in zip(lengths, before, strict=True):
+            # No normal score and no clipped return is larger than 8: where that settles it, no other length is taken.
+            more: npt.NDArray[np.bool_] = length > _NOTHING * 8.0 * math.sqrt(n)
+            enough &= more if more.all() else length > _NOTHING * _lengths(whole)
         dot = (q * e).sum(axis=1)
         with np.errstate(invalid="ignore", divide="ignore"):
             x[rows] = np.where(enough, np.sqrt(np.maximum(free, 0)) * dot / (lengths[0] * lengths[1]), np.nan)
