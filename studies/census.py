@@ -1,18 +1,21 @@
-"""How often do public documents print figures that cannot hold, mean nothing, or are luck? A census, in two sets.
+"""How often do public documents print figures that cannot hold, mean nothing, or are luck? A census, in three sets.
 
 Run: ``python studies/census.py``                          rebuilds census.md from the committed figures, in seconds
      ``python studies/census.py --measure SET DOCUMENTS``  audits a folder of documents and writes the figures of that
      set anew; ``--executor process`` on all cores, ``--executor ray`` on a cluster, with the same figures
 
 The **pilot** is 1,705 documents collected without their commits: the audit was developed on them. The **fresh** set was
-drawn afterwards, by a frame that was fixed before the audit saw any of it (`census/frame.md`): repositories, commits,
-kinds of documents, how many of a repository, all by a seed. A document is named by repository, path and the first 16
+drawn afterwards, and the **third** after what the fresh one taught was mended, each by a frame that was fixed before
+the audit saw any of it (`census/frame.md`): repositories, commits, kinds of documents, how many of a repository, all by
+a seed. A document is named by repository, path and the first 16
 hex digits of the SHA-256 of its bytes. No text is stored: of a flagged figure the document, the line, the metric and
 the printed digits are kept, and what a person judged after reading the document. Those judgements stand in
-``verdicts.csv`` (every accusation, those that the audit has since withdrawn included) and ``drawn.csv`` (60 documents
-of either set drawn by its seed); `--measure` never writes them. One reader judged both sets: cards written by a
-training script by their tables, the other drawn documents by the lines with figures. The reader of the fresh set also
-mended what it taught, so that its precision is that of the audit after, not before, it was seen.
+``verdicts.csv`` (every accusation, those that the audit has since withdrawn included), ``first_sight.csv`` (those of
+the fresh and the third set before anything was mended that the set taught) and ``drawn.csv`` (60 documents of the pilot
+and of the fresh set, drawn by their seeds; of the third none were drawn); `--measure` never writes them. One reader
+judged each set: cards written by a training script by their tables, the other drawn documents by the lines with
+figures. The readers of the fresh and the third set also mended what these taught, so that their precision is that of
+the audit after, not before, they were seen.
 
 Prevalence is counted by document, with Wilson intervals; precision by accusation and by document; recall from the drawn
 documents alone, since only those were looked at whether or not the audit spoke.
@@ -43,7 +46,8 @@ from assay.engine.executors import EXECUTORS, Workers, run_tasks
 
 HERE = Path(__file__).resolve().parent
 FIGURES, PAGE = HERE / "census", HERE / "census.md"
-#: The sets, each with the seed of its drawn documents, and how many were drawn.
+#: The sets; those of which documents were drawn to be read in full, each with its seed, and how many were drawn.
+SETS = ("pilot", "fresh", "third")
 SEEDS, DRAWN = {"pilot": 20261121, "fresh": 20261122}, 60
 #: Kinds of flags: the two accusations, then what asks nothing of the author.
 ACCUSING = ("inconsistent", "implausible")
@@ -107,7 +111,7 @@ def measure(name: str, root: Path, executor: str | Workers = "serial", workers: 
         ("documents", documents, ("set", "document", "sha256", "figures", "to_check")),
         ("flags", flags, ("set", "document", "line", "metric", "printed", "check", "kind")),
     ):
-        other = {known: _of(read(table), known) for known in SEEDS}
+        other = {known: _of(read(table), known) for known in SETS}
         other[name] = [{"set": name, **row} for row in rows]
         write(table, [row for rows_ in other.values() for row in rows_], columns)
 
@@ -147,8 +151,8 @@ def key_of(flag: Row) -> tuple[str, ...]:
 
 
 def _of(rows: Iterable[Row], name: str) -> list[Row]:
-    """The rows of a set; those of both for ``"both"``."""
-    return [row for row in rows if name in ("both", row["set"])]
+    """The rows of a set; those of all for ``"all"``."""
+    return [row for row in rows if name in ("all", row["set"])]
 
 
 def _place(flag: Row, commits: Mapping[str, str]) -> str:
@@ -167,13 +171,13 @@ def page(
 ) -> str:  # fmt: skip
     """The page: a function of the committed tables alone."""
     known = {key_of(row): row["right"] for row in verdicts}
-    names = (*SEEDS, "both")
+    names = (*SETS, "all")
     lines = [
         "# Census of printed figures",
         "",
         "Written by `python studies/census.py` from `studies/census/*.csv`; the rules of judging and the command that",
-        "measured them stand in its docstring, the frame of the fresh set in `census/frame.md`. The pilot's documents",
-        "were collected without their commits, so each is named by the hash of its bytes.",
+        "measured them stand in its docstring, the frames of the later sets in `census/frame.md`. The pilot's",
+        "documents were collected without their commits, so each is named by the hash of its bytes.",
         "",
         "| set | repositories | documents | with a figure beside the name of a metric | figures |",
         "|---|---|---|---|---|",
@@ -236,9 +240,9 @@ def _precision(flags: list[Row], known: Mapping[tuple[str, ...], str], names: tu
             each, by_document, open_ = precision(_of(flags, name), known, kind)
             lines.append(f"| {kind} | {name} | {each} | {by_document} | {open_} |")
     checks = Counter((flag["kind"], flag["check"], flag["set"]) for flag in flags if flag["kind"] in ACCUSING)
-    lines += ["", "| check | pilot | fresh |", "|---|---|---|"]
+    lines += ["", "| check | " + " | ".join(SETS) + " |", "|---" * (len(SETS) + 1) + "|"]
     for kind, check in sorted({key[:2] for key in checks}):
-        lines.append(f"| {check} ({kind}) | {checks[kind, check, 'pilot']} | {checks[kind, check, 'fresh']} |")
+        lines.append(f"| {check} ({kind}) | " + " | ".join(str(checks[kind, check, name]) for name in SETS) + " |")
     return [
         *lines, "",
         "An accusation is right where the printed figures cannot hold together as a reader takes them; invented",
@@ -248,14 +252,17 @@ def _precision(flags: list[Row], known: Mapping[tuple[str, ...], str], names: tu
 
 
 def _at_first_sight(rows: list[Row]) -> list[str]:
-    """How often the audit was right on the fresh set before anything was mended that it taught."""
-    flags = [row | {"kind": "inconsistent"} for row in rows]
-    each, by_document, _ = precision(flags, {key_of(row): row["right"] for row in rows}, "inconsistent")
+    """How often the audit was right on a set before anything was mended that it taught."""
+    lines = ["| at first sight | set | right, by accusation | right, by document |", "|---|---|---|---|"]
+    for kind, name in sorted({(row["kind"], row["set"]) for row in rows}, reverse=True):
+        each, by_document, _ = precision(_of(rows, name), {key_of(row): row["right"] for row in rows}, kind)
+        lines.append(f"| {kind} | {name} | {each} | {by_document} |")
     return [
-        "Before anything was mended that the fresh set taught, “inconsistent” was right there in",
-        f"{each} by accusation, and",
-        f"{by_document} by document (`first_sight.csv`): what a set that",
-        "nobody has looked at may expect lies between that and the table above.",
+        "Before anything was mended that a set taught, an accusation was right there as often as this",
+        "(`first_sight.csv`; of the fresh set “implausible” was not counted then). What a set nobody has looked at",
+        "may expect lies between this and the table above.",
+        "",
+        *lines,
     ]
 
 
@@ -286,7 +293,7 @@ def _missed(read_: list[Row]) -> list[str]:
                 f" with 95% confidence fewer than {wilson(0, len(results)).high:.1%} of such documents do."),
                 "",
             ]
-    return lines[:-1]
+    return [*lines, "Third: no documents were drawn."]
 
 
 def main() -> None:
@@ -297,8 +304,8 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.measure is not None:
         name, folder = arguments.measure
-        if name not in SEEDS:
-            parser.error(f"unknown set {name!r}; known: {', '.join(SEEDS)}")
+        if name not in SETS:
+            parser.error(f"unknown set {name!r}; known: {', '.join(SETS)}")
         measure(name, Path(folder), arguments.executor, arguments.workers)
     PAGE.write_text(page(*map(read, TABLES)), encoding="utf-8")
 
