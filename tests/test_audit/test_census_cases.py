@@ -66,6 +66,7 @@ SILENT = {
     "trades of a kind, by an adjective": ("- Win rate 50.9%, capacity-limited trades 1.\n", "md"),
     "a count with decimals is a result":
         ("| Scenario | Expected |\n|---|---|\n| 100 wins, 5 losses | 1.0 |\n| 0 total trades | 0.0 |\n", "md"),
+    "a rate rounded twice": ("- 107 trades and +232.93% total return, but only 56.08% win rate\n", "md"),
     "a ratio of ratios": ("| Metric | A |\n|---|---|\n| OOS/IS Sharpe ratio | 14.94 |\n", "md"),
     "a share beside few counts of another thing": ("- Accuracy: 62% (3/5 folds)\n", "md"),
 }  # fmt: skip
