@@ -27,19 +27,15 @@ from assay.results.stats.ranks import rank_correlation, row_correlation
 __all__ = ["GRID", "Book", "Choice", "Material", "Panel", "Reading", "Statistic"]
 
 
-def _declared() -> dict[str, dict[str, list[str]]]:
-    """Metric -> dimension -> choices as declared, ``"@name"`` for those that a material has."""
-    tables = tomllib.loads(Path(__file__).with_name("conventions.toml").read_text(encoding="utf-8"))
-    axes = {f"@{name}": choices for name, choices in tables.pop("axes").items()}
-
-    def choices(listed: str | list[str]) -> list[str]:
-        return [one for each in ([listed] if isinstance(listed, str) else listed) for one in axes.get(each, [each])]
-
-    return {name: {key: choices(listed) for key, listed in table.items()} for name, table in tables.items()}
-
-
-#: Metric, or what several share -> dimension -> choices.
-GRID = _declared()
+_DECLARED = tomllib.loads(Path(__file__).with_name("conventions.toml").read_text(encoding="utf-8"))
+_NEVER = [frozenset(pair) for pair in _DECLARED.pop("never")]
+_AXES = {f"@{name}": choices for name, choices in _DECLARED.pop("axes").items()}
+#: Metric, or what several share -> dimension -> choices, ``"@name"`` for those that a material has.
+GRID: dict[str, dict[str, list[str]]] = {
+    metric: {name: [one for each in ([of] if isinstance(of, str) else of) for one in _AXES.get(each, [each])]
+             for name, of in table.items()}
+    for metric, table in _DECLARED.items()
+}  # fmt: skip
 _none = partial(np.empty, 0)
 
 
@@ -199,6 +195,9 @@ class Statistic:
         found = []
         for options in product(*(enumerate(choices) for choices in grid.values())):
             chosen = {name: option for name, (_, option) in zip(grid, options, strict=True)}
+            departing = [name for name, (place, _) in zip(grid, options, strict=True) if place]
+            if any(pair.issubset((*chosen.values(), *departing)) for pair in _NEVER):
+                continue
             choice = Choice(material, chosen)
             with np.errstate(all="ignore"):
                 cases = self.cases(choice)
@@ -206,5 +205,5 @@ class Statistic:
             if value is not None and math.isfinite(value):
                 value = -value if chosen.get("sign") == "printed positive" else value
                 named = tuple((name, option) for name, option in chosen.items() if option)
-                found.append(Reading(float(value), named, sum(place > 0 for place, _ in options)))
+                found.append(Reading(float(value), named, len(departing)))
         return tuple(found)

@@ -91,37 +91,31 @@ def _total(values: Floats, choice: Choice) -> float:
     return _earned(values, choice["mean"], _periods(choice, len(values)))
 
 
-def _above_rate(values: Floats, choice: Choice) -> tuple[float, float, float]:
-    """Return a year above the risk-free rate over √periods, and that rate of a year and of a period."""
+def _above_rate(values: Floats, choice: Choice) -> tuple[float, float]:
+    """Return a year above the risk-free rate over √periods, and that rate of a period."""
     periods = _periods(choice, len(values))
     rate, each = _rate(choice, periods)
     taken = each * periods if choice["mean"] == "arithmetic" else rate
-    return (_earned(values, choice["mean"], periods) - taken) / math.sqrt(periods), rate, each
+    return (_earned(values, choice["mean"], periods) - taken) / math.sqrt(periods), each
 
 
 def _returns(choice: Choice) -> list[Floats]:
     """The returns that the choice of series, days, form and months means."""
-    values, months = choice.material.series[choice["basis"]], choice.get("periods") == "monthly √12"
-    if choice.get("days") == "without flat sessions":
-        values = values[:0] if months else values[values != 0.0]
-    elif months:
+    if choice.get("periods") == "monthly √12":
         return [monthly(choice.material, choice["basis"], choice.get("form", ""))]
+    values = choice.material.series[choice["basis"]]
+    values = values[values != 0.0] if choice.get("days") == "without flat sessions" else values
     return [np.log1p(values) if choice.get("form") == "log returns" else values]
 
 
 def _sharpe(values: Floats, choice: Choice) -> float:
     """√P·mean(r − rf)/std, or the compound annual return over the annual volatility."""
-    (earned, rate, _), deviation = _above_rate(values, choice), _std(values, choice)
-    bare, compound = choice["periods"] == "not annualised", choice["mean"] == "geometric"
-    meant = not (bare and (rate or compound)) and not (compound and choice["form"] == "log returns")
-    return earned / deviation if deviation > FLAT and meant else math.nan
+    deviation = _std(values, choice)
+    return _above_rate(values, choice)[0] / deviation if deviation > FLAT else math.nan
 
 
 def _annual_return(values: Floats, choice: Choice) -> float:
     material, (how, _, over) = choice.material, choice["mean"].partition(", ")
-    own = choice["periods"] == str(material.per_year or SESSIONS_A_YEAR)
-    if over and (not own or choice.get("days") == "without flat sessions"):
-        return math.nan
     if over == "mean month times 12":
         values = monthly(material, choice["basis"])
     once = {"mean month times 12": 12.0, "total return": float(len(values))}
@@ -142,7 +136,7 @@ def _drawdown(values: Floats, choice: Choice) -> float:
     months, started = choice["sampled"] == "month ends", choice["start"] == "from the starting capital"
     path = monthly(choice.material, choice["basis"]) if months else values
     depth = _fall(path, choice["mean"], started)
-    again = not started and (months or depth == _fall(path, choice["mean"]))
+    again = not started and depth == _fall(path, choice["mean"])
     return math.nan if again else depth
 
 
@@ -169,11 +163,10 @@ def _duration(values: Floats, choice: Choice) -> float:
 
 
 def _sortino(values: Floats, choice: Choice) -> float:
-    earned, rate, each = _above_rate(values, choice)
-    above_rate, kind = choice["target"] == "below the risk-free rate", choice["downside"]
-    losses = values - each if above_rate else values
+    (earned, each), kind = _above_rate(values, choice), choice["downside"]
+    losses = values - each if choice["target"] == "below the risk-free rate" else values
     losses = losses[losses < 0]
-    if len(losses) < 2 or (above_rate and not rate):
+    if len(losses) < 2:
         return math.nan
     count = len(values) if kind.endswith("all sessions") else len(losses)
     root = math.sqrt(float((losses**2).sum()) / count)
@@ -189,13 +182,10 @@ def _calmar(values: Floats, choice: Choice) -> float:
 
 def _tail(values: Floats, choice: Choice, *, mean_of_tail: bool) -> float:
     share, method, normal = 0.01 if choice["level"] == "99%" else 0.05, choice["method"], NormalDist()
-    deviations = choice["level"] == "two deviations"
     if method.startswith("normal"):
-        z = -2.0 if deviations else normal.inv_cdf(share)
+        z = -2.0 if choice["level"] == "two deviations" else normal.inv_cdf(share)
         times = -normal.pdf(z) / share if mean_of_tail else z
         return float(values.mean()) + _std(values, Choice(choice.material, {"ddof": method})) * times
-    if deviations:
-        return math.nan
     value = float(np.quantile(values, share, method="linear" if method == "historical" else "lower"))
     return float(values[values <= value].mean()) if mean_of_tail else value
 
@@ -220,8 +210,6 @@ def _beta(values: Floats, choice: Choice) -> float:
 def _alpha(values: Floats, choice: Choice) -> float:
     market, beta, periods = choice.material.benchmark, _beta(values, choice), _periods(choice, len(values))
     rate, each = _rate(choice, periods)
-    if choice["periods"] == "a session" and (rate or choice["mean"] != "arithmetic"):
-        return math.nan
     if choice["mean"] == "of the annual growth rates":
         return _earned(values, "", periods) - rate - beta * (_earned(market, "", periods) - rate)
     session = float(values.mean() - each - beta * (market.mean() - each))
@@ -253,9 +241,7 @@ def _traded(material: Material) -> Floats:
 
 def _turned(choice: Choice) -> list[Floats]:
     traded, days = _traded(choice.material), choice["days"]
-    if days == "sessions that trade":
-        return [traded[traded > 0] if choice["periods"] == "a session" else traded[:0]]
-    return [traded[1:] if days == "without the first" else traded]
+    return [traded[traded > 0] if days == "sessions that trade" else traded[int(days == "without the first") :]]
 
 
 def _given(material: Material) -> list[str]:
