@@ -15,7 +15,7 @@ from assay.results.stats.proportions import wilson_interval
 
 __all__ = [
     "auc_interval", "compounded_readings", "cost_readings", "deflated_floor", "fallen", "foresight_ceiling",
-    "icir_readings", "mean_over_a_year", "needed_hit_rate", "quantile_slope", "share_of", "share_won",
+    "icir_readings", "mean_over_a_year", "needed_hit_rate", "quantile_slope", "share_of",
     "sharpe_interval", "sharpe_readings", "transfer_coefficient", "unstated_rate", "wilson",
 ]  # fmt: skip
 
@@ -107,14 +107,6 @@ def share_of(wins: Interval, losses: Interval) -> Interval:
     if wins.low + losses.low <= 0:
         return Interval(0.0, 1.0)
     return corners(lambda won, lost: won / (won + lost), wins.power(1), losses.power(1))
-
-
-def share_won(wins: Interval, trades: Interval, losses: Interval | None) -> dict[str, Interval]:
-    """Winners among all trades, and where some are neither won nor lost among those that are."""
-    readings = {"": wins / abs(trades)}
-    if losses is not None and (wins + losses).low < trades.low:
-        readings["of those won or lost"] = share_of(wins, losses)
-    return readings
 
 
 def foresight_ceiling(periods: float) -> float:

@@ -18,7 +18,7 @@ import numpy as np
 from assay.audit.claims.intervals import Interval, corners, mean_of
 
 __all__ = [
-    "ClassShares", "Matrix", "accuracy_floor", "auc_counts", "auc_splits", "binary_matrices", "called_share",
+    "ClassShares", "Matrix", "auc_counts", "auc_splits", "binary_matrices", "called_share",
     "class_shares", "common_sizes", "entropy", "f1_average_range", "f1_range", "grim_counts", "grim_has_power",
     "largest_share_from_macro", "macro_f1_readings", "matrix_scores", "prevalence_range",
 ]  # fmt: skip
@@ -232,11 +232,3 @@ def matrix_scores(table: np.ndarray, classes: Sequence[str]) -> dict[str, dict[s
         whole |= {f"{name}_{kind}": value for kind, value in averages.items()}
         scores[name] = {f"of {of}": float(value) for of, value in zip(classes, values, strict=True)} | averages
     return scores | {name: {"": value} for name, value in whole.items()}
-
-
-def accuracy_floor(precision: Interval, recall: Interval) -> float:
-    """Least accuracy that a precision and a recall allow, the Jaccard index ``1 / (1/P + 1/R - 1)``: true negatives
-    only add to it."""
-    if precision.low <= 0 or recall.low <= 0:
-        return 0.0
-    return 1 / (1 / precision.low + 1 / recall.low - 1)

@@ -100,7 +100,7 @@ FORMULAS: Mapping[str, Callable[..., Any]] = {
     "F1": scores.f1_range,
     "F1 averaged": scores.f1_average_range,
     "macro F1": scores.macro_f1_readings,
-    "Jaccard": scores.accuracy_floor,
+    "Jaccard": lambda p, r: 1 / (1 / p.low + 1 / r.low - 1) if min(p.low, r.low) > 0 else 0.0,
     "Σ share·rate": _mixture,
     "prevalence": scores.prevalence_range,
     "guessing": _guessing,
@@ -163,7 +163,10 @@ FORMULAS: Mapping[str, Callable[..., Any]] = {
     "drawdown": _drawdown,
     # Trades
     "W/(W + L)": books.share_of,
-    "W/n": books.share_won,
+    # Where some trades are neither won nor lost, the rate may be of the others.
+    "W/n": lambda wins, trades, losses: {"": wins / abs(trades)} | (
+        {"of those won or lost": books.share_of(wins, losses)}
+        if losses is not None and (wins + losses).low < trades.low else {}),
     "W·w/(L·l)": lambda wins, losses, win, loss: (wins * abs(win)) / (losses * abs(loss)),
     "W·w − L·l": lambda wins, losses, win, loss: wins * abs(win) - losses * abs(loss),
     "p·b/(1 − p)": _factor,

@@ -11,7 +11,6 @@ import pytest
 from assay.audit.claims.intervals import Interval, parse_print
 from assay.audit.forensic import books, moments
 from assay.audit.forensic.scores import (
-    accuracy_floor,
     auc_counts,
     auc_splits,
     binary_matrices,
@@ -120,8 +119,8 @@ class TestConfusion:
 
     def test_accuracy_floor_is_the_jaccard_index(self) -> None:
         # TP 8, FP 2, FN 4, no true negatives: accuracy 8/14.
-        assert accuracy_floor(Interval.point(0.8), Interval.point(8 / 12)) == pytest.approx(8 / 14)
-        assert accuracy_floor(Interval(0.0, 0.1), Interval.point(1.0)) == 0.0
+        assert FORMULAS["Jaccard"](Interval.point(0.8), Interval.point(8 / 12)) == pytest.approx(8 / 14)
+        assert FORMULAS["Jaccard"](Interval(0.0, 0.1), Interval.point(1.0)) == 0.0
 
     def test_prevalence_follows_from_three_scores(self) -> None:
         tp, fp, fn, tn = 30, 10, 20, 40
