@@ -24,11 +24,12 @@ from assay.data.conventions import Floats
 from assay.results.stats.information_coefficient import MINIMUM_NAMES
 from assay.results.stats.ranks import rank_correlation, row_correlation
 
-__all__ = ["GRID", "Book", "Choice", "Material", "Panel", "Reading", "Statistic"]
+__all__ = ["COLUMNS", "GRID", "RESTS", "SIDES", "Book", "Choice", "Material", "Panel", "Reading", "Statistic"]
 
 
 _DECLARED = tomllib.loads(Path(__file__).with_name("conventions.toml").read_text(encoding="utf-8"))
 _NEVER = [frozenset(pair) for pair in _DECLARED.pop("never")]
+RESTS, SIDES, COLUMNS = (_DECLARED.pop(name) for name in ("rests", "sides", "columns"))
 _AXES = {f"@{name}": choices for name, choices in _DECLARED.pop("axes").items()}
 #: Metric, or what several share -> dimension -> choices, ``"@name"`` for those that a material has.
 GRID: dict[str, dict[str, list[str]]] = {

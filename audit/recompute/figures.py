@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from assay.audit.claims.model import Claim, ClaimSet, Portfolio
-from assay.audit.recompute.conventions import Material
-from assay.audit.recompute.measures import CLASS_METRICS, OF_BENCHMARK, OF_RETURNS, OF_SIGNALS, SIDE_METRICS, STATISTICS
+from assay.audit.recompute.conventions import RESTS, SIDES, Material
+from assay.audit.recompute.measures import CLASS_METRICS, OF_RETURNS, OF_SIGNALS, SIDE_METRICS, STATISTICS
 from assay.audit.recompute.resolver import DailyMatch, Resolution, VolTarget, explain, resolve, stands_for
 from assay.audit.rules.calendars import days_of
 from assay.audit.rules.scope import Report
@@ -20,24 +20,11 @@ __all__ = [
     "Recomputed", "choose_run", "daily_finding", "of_claim", "of_run", "recompute", "vol_target_of", "with_findings",
 ]  # fmt: skip
 
-#: Metrics whose definitions vary beyond the grid, with what an accusation rests on.
-_SOFT = {
-    **dict.fromkeys(OF_BENCHMARK, "the benchmark is the one given, and the definition one of the usual ones"),
-    **dict.fromkeys(("ic_t", "icir_annual"), "the sessions are taken for independent"),
-    **dict.fromkeys(("ic_min", "ic_max", "ic_positive_share"), "the correlations are those of single sessions"),
-    **{f"prediction_{name}": "all predictions given are meant" for name in ("mean", "std", "min", "max")},
-    **dict.fromkeys(("log_loss", "brier", "prevalence"), "all predictions given are scored, as up against down"),
-}
 #: Metrics that may be of one asset, named by the label.
 _BY_ASSET = ("hit_rate", "accuracy", "mae", "rmse", "mape", "r2", "bias")
 #: Metrics of trades that carry a unit, and those beside which a win rate counts trades.
 _IN_UNITS = ("average_win", "average_loss", "gross_profit", "gross_loss", "total_profit", "expectancy")
 _OF_TRADES = ("trades", "winning_trades", "losing_trades", "average_win", "average_loss", "profit_factor", "expectancy")
-#: Words for the two classes of a direction; a class numbered 1 is up as classifiers number them.
-_SIDES = {
-    "up": ("up", "long", "longs", "buy", "bull", "bullish", "positive", "rise", "1", "alta", "上涨"),
-    "down": ("down", "short", "shorts", "sell", "bear", "bearish", "negative", "fall", "0", "-1", "baixa", "下跌"),
-}
 
 
 @dataclass(frozen=True)
@@ -130,7 +117,7 @@ def recompute(
         if best is not None and (best.matches or not _of_trades(claim, material, reader)):
             rests = "" if claim.metric in OF_SIGNALS else assumption
             period = f"it is a figure of all sessions of {claim.at} and of no others" if claim.at else ""
-            held = "; ".join(filter(None, (rests, _SOFT.get(claim.metric), period)))
+            held = "; ".join(filter(None, (rests, RESTS.get(claim.metric), period)))
             found.append(Recomputed(claim, best, held))
     why: dict[str, Resolution] = {}
     for name in {claims.split_of(item.claim) for item in found}:
@@ -174,7 +161,7 @@ def of_claim(claim: Claim, material: Material) -> Material | None:
 def _side_of(claim: Claim) -> str:
     """The one of two classes that a score is of, by its label: ``"up"``, ``"down"``, or ``""``."""
     word = claim.label.lower().split(" ")[0] if claim.metric in SIDE_METRICS else ""
-    return next((side for side, words in _SIDES.items() if word in words), "")
+    return next((side for side, words in SIDES.items() if word in words), "")
 
 
 def _of_trades(claim: Claim, material: Material, reader: Report) -> bool:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from assay.audit.claims.files import read_text
-from assay.audit.recompute.conventions import Book, Material, Panel
+from assay.audit.recompute.conventions import COLUMNS, Book, Material, Panel
 from assay.data.align import align
 from assay.data.conventions import Floats
 from assay.data.errors import BacktestError, InputError
@@ -38,14 +38,6 @@ __all__ = ["material_of_panels", "material_of_returns", "with_fills", "with_posi
 
 #: What may stand beside returns.
 _BESIDE = ("benchmark", "unscaled")
-#: What a column may be called.
-_NAMES = {
-    "net": ("net", "returns", "return", "strategy", "portfolio", "ret", "pnl", "daily_return", "net_return",
-            "portfolio_return"),
-    "gross": ("gross", "gross_return", "gross_returns"),
-    "benchmark": ("benchmark", "market", "index", "benchmark_return"),
-    "unscaled": ("unscaled", "raw", "shadow", "before_overlays", "unscaled_return"),
-}  # fmt: skip
 #: Days from one date to the next, from and to, and how many of those make a year.
 _SPACING = ((5, 10, 52), (26, 33, 12), (85, 95, 4), (360, 370, 1))
 _KINDS = {"returns": "returns", "pnl": "daily profits", "trades": "returns of trades", "trade-pnl": "profits of trades"}
@@ -109,7 +101,7 @@ def material_of_returns(
 def _by_name(path: Path, columns: dict[str, Floats]) -> dict[str, Floats]:
     """Net and gross returns, benchmark and unscaled returns by the names of their columns."""
     lower = {name.strip().lower(): name for name in columns}
-    at = {kind: lower[name] for kind, names in _NAMES.items() for name in reversed(names) if name in lower}
+    at = {kind: lower[name] for kind, names in COLUMNS.items() for name in reversed(names) if name in lower}
     if not {"net", "gross"} & at.keys():
         others = [name for name in columns if name not in at.values()]
         if len(others) != 1:

@@ -26,7 +26,7 @@ from assay.data.conventions import FLAT, SESSIONS_A_YEAR, Floats
 from assay.results.stats import classification
 from assay.results.stats.ranks import rank_correlation, row_correlation
 
-__all__ = ["CLASS_METRICS", "OF_BENCHMARK", "OF_RETURNS", "OF_SIGNALS", "SIDE_METRICS", "STATISTICS", "readings_of"]
+__all__ = ["CLASS_METRICS", "OF_RETURNS", "OF_SIGNALS", "SIDE_METRICS", "STATISTICS", "readings_of"]
 
 Figure = Callable[..., Any]
 Cases = Callable[[Choice], Sequence[np.ndarray]]
@@ -419,7 +419,7 @@ OF_RETURNS: Mapping[str, Statistic] = _of(_returns, {
     "total_return": lambda values, choice: _earned(values, choice["mean"], len(values)),
 }) | _of(_returns, {"skewness": partial(_moment, of=skew), "kurtosis": partial(_moment, of=kurtosis)}, fewest=4)
 #: Metrics of a series beside its benchmark.
-OF_BENCHMARK: Mapping[str, Statistic] = _of(_returns, {
+_OF_BENCHMARK = _of(_returns, {
     "alpha": _alpha, "beta": _beta, "information_ratio": _information,
     "excess_return": lambda values, choice: _total(values, choice) - _total(choice.material.benchmark, choice),
 }) | _of(lambda choice: [choice.material.benchmark], {
@@ -481,7 +481,7 @@ OF_SIGNALS: Mapping[str, Statistic] = _of(_daily, {"ic rank_ic": _ic}) | _of(_da
     "max_error": lambda predicted, real, _: np.abs(predicted - real).max(),
     "correlation": lambda predicted, real, _: _correlation(predicted, real, "Pearson"),
 }, "errors", fewest=2) | _OF_CLASSES  # fmt: skip
-_TABLES = (OF_RETURNS, OF_BENCHMARK, OF_SIGNALS, _OF_BOOKS)
+_TABLES = (OF_RETURNS, _OF_BENCHMARK, OF_SIGNALS, _OF_BOOKS)
 #: Canonical metric -> its statistics; several where it is of several materials.
 STATISTICS = {name: [table[name] for table in _TABLES if name in table] for each in _TABLES for name in each}
 
