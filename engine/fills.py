@@ -43,7 +43,8 @@ class AssetFills:
     @property
     def count(self) -> npt.NDArray[np.intp]:
         """How many fills each asset has, those that have none left out."""
-        return np.diff(np.flatnonzero(np.diff(self.asset, prepend=-1, append=-1)))
+        changes = np.flatnonzero(self.asset[1:] != self.asset[:-1]) + 1
+        return np.diff(changes, prepend=0, append=len(self.asset)) if len(self.asset) else changes
 
 
 @dataclass(frozen=True, eq=False)

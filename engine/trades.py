@@ -286,7 +286,9 @@ class HoldingCharges:
         """What borrow is shared by, or what financing is, in sessions after the first."""
         before = slice(rows.start - 1, rows.stop - 1)
         value = self._held[before, assets] * self._close[before, assets]
-        np.copyto(value, 0.0, where=np.isnan(value))
+        unknown = np.isnan(value)
+        if unknown.any():
+            np.copyto(value, 0.0, where=unknown)
         if not lent:
             return np.maximum(value, 0.0, out=value)
         np.minimum(value, 0.0, out=value)

@@ -38,7 +38,7 @@ from assay.data.card import plural
 from assay.data.conventions import Floats
 from assay.data.errors import InputError
 from assay.data.row_tables import RowValues, Values
-from assay.results.stats.blocks import cases, row_blocks
+from assay.results.stats.blocks import cases, row_blocks, row_counts
 from assay.results.stats.long_run_variance import long_run_covariance
 
 __all__ = [
@@ -111,9 +111,10 @@ class SessionMeans:
     def add(self, rows: slice, values: Floats) -> None:
         """The values of these sessions."""
         known = np.isfinite(values)
+        self._count[rows] = values.shape[1]
         if not known.all():
-            values = np.where(known, values, 0.0)
-        self._total[rows], self._count[rows] = values.sum(axis=1), np.count_nonzero(known, axis=1)
+            values, self._count[rows] = np.where(known, values, 0.0), row_counts(known)
+        self._total[rows] = values.sum(axis=1)
 
     @property
     def values(self) -> Floats:

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from assay.data.row_tables import Table
-from assay.results.stats.blocks import row_blocks
+from assay.results.stats.blocks import row_blocks, row_counts
 from assay.results.stats.information_coefficient import aligned_values
 from assay.results.stats.performance import Metric
 from assay.results.stats.proportions import ClusteredShare, clustered_interval
@@ -58,8 +58,7 @@ def hit_metrics(
             case = (long | (side < 0)) & (up | (came < 0))
             case &= np.isfinite(side)
             case &= np.isfinite(came)
-            cases[rows] = np.count_nonzero(case, axis=1)
-            hits[rows] = np.count_nonzero((long == up) & case, axis=1)
+            cases[rows], hits[rows] = row_counts(case), row_counts((long == up) & case)
             ups, longs = ups + int(np.count_nonzero(up & case)), longs + int(np.count_nonzero(long & case))
         found = clustered_interval(hits, cases, lag=3 * horizon - 1 if horizon > 1 else 0)
         out.append(_metric(name, found, convention, "sessions"))

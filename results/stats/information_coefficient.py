@@ -17,7 +17,7 @@ import pandas as pd
 from assay.data.conventions import FLAT, SESSIONS_A_YEAR, Floats
 from assay.data.errors import InputError
 from assay.data.row_tables import Table, Values
-from assay.results.stats.blocks import row_blocks
+from assay.results.stats.blocks import row_blocks, row_counts
 from assay.results.stats.long_run_variance import critical_value, hac_mean, lag_rule
 from assay.results.stats.performance import Metric
 from assay.results.stats.ranks import PairedRanks, average_ranks, rank_correlation, row_correlation
@@ -276,7 +276,7 @@ def _quantile_means(ranks: npt.NDArray[Any], forward: Floats, quantiles: int) ->
     means, part = np.full((len(ranks), quantiles), np.nan), np.empty(ranks.shape)
     for q in range(1, quantiles + 1):
         inside = bucket == q
-        count = np.count_nonzero(inside, axis=1)
+        count = row_counts(inside)
         total = (np.multiply(forward, inside, out=part) if finite else np.where(inside, forward, 0.0)).sum(axis=1)
         enough = (count > 0) & (n >= quantiles)
         means[:, q - 1] = np.divide(total, count, out=np.full(len(ranks), np.nan), where=enough)
