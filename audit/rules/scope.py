@@ -8,6 +8,7 @@ every other rule leaves it alone.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -73,6 +74,10 @@ class Run:
         return self._index.get((metric, label), [])
 
     @cached_property
+    def _records(self) -> Counter[str]:
+        return Counter(claim.record for claim in self.measured)
+
+    @cached_property
     def _index(self) -> dict[tuple[str, str], list[Claim]]:
         index: dict[tuple[str, str], list[Claim]] = {}
         for claim in filter(self.possible, self.measured):
@@ -84,9 +89,11 @@ class Run:
         return self.read(claim).meets(Interval(info_of(claim).low, info_of(claim).high))
 
     def get(self, metric: str, label: str = "") -> Claim | None:
-        """The claim of a metric: the most finely printed one; None where its prints disagree or there is none."""
+        """The claim of a metric: the most finely printed one, of the record that prints most; None where its prints
+        disagree or there is none.
+        """
         found = self.candidates(metric, label)
-        best = min(found, key=lambda claim: self.read(claim).width, default=None)
+        best = min(found, key=lambda claim: (self.read(claim).width, -self._records[claim.record]), default=None)
         return best if best is not None and all(self.read(best).meets(self.read(other)) for other in found) else None
 
     def value(self, metric: str, label: str = "") -> Interval | None:
