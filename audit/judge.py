@@ -16,6 +16,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from operator import attrgetter
 
 from assay.audit.claims.metrics import METRICS
 from assay.audit.claims.model import Claim, ClaimSet
@@ -81,9 +82,11 @@ def _may_accuse(finding: Finding, claims: ClaimSet, prints: Counter[tuple[str, s
     one_run = len({(claim.group, claims.split_of(claim), claim.at) for claim in figures}) == 1
     if by_context:
         return one_run
-    record = {claim.record for claim in figures}
-    apart = all(prints[claim.record, claim.metric, claim.label] == 1 for claim in figures)
-    return (one_run and len(record) == 1 and "" not in record and apart) or _tied(figures)
+    quantity = attrgetter("metric", "label", "group", "split", "at", "value")
+    alike = [{c.record for c in claims.claims if quantity(c) == quantity(claim)} for claim in figures]
+    records = set.intersection(*alike) - {""}  # a figure that is printed alike in two records is of both
+    apart = any(all(prints[record, claim.metric, claim.label] == 1 for claim in figures) for record in records)
+    return (one_run and apart) or _tied(figures)
 
 
 def _rough_head(claims: ClaimSet, claim: Claim) -> bool:
