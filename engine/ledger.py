@@ -19,7 +19,7 @@ from assay.engine.costs import COST_KINDS, CostModel, Rates, trading_costs
 from assay.engine.execution import Execution
 from assay.engine.orders import Standing, Tape, ordered_shares
 
-__all__ = ["BookState", "Closing", "Ledger", "OpenBook", "row_gross", "self_financing"]
+__all__ = ["BookState", "Closing", "Ledger", "OpenBook", "self_financing"]
 
 
 _BORROW, _FINANCING = COST_KINDS.index("borrow"), COST_KINDS.index("financing")
@@ -428,7 +428,7 @@ def _written(
 
 def _rows_with_holes(fill: Floats, close: Floats) -> dict[int, npt.NDArray[np.intp]]:
     """Session → columns in which the fill price or the close is missing; only sessions that have any."""
-    if all(np.isfinite(prices.sum()) for prices in (fill, close)):
+    if np.isfinite(close.sum()) and (fill is close or np.isfinite(fill.sum())):
         return {}
     holes = np.isnan(close)
     if fill is not close:
@@ -436,7 +436,7 @@ def _rows_with_holes(fill: Floats, close: Floats) -> dict[int, npt.NDArray[np.in
     return {int(s): np.flatnonzero(holes[s]) for s in np.flatnonzero(holes.any(axis=1))}
 
 
-def row_gross(weights: Floats) -> Floats:
+def _row_gross(weights: Floats) -> Floats:
     """Σ|w| of each row, in blocks, so that no whole table of absolute values is made."""
     out = np.empty(len(weights))
     for start in range(0, len(weights), 64):
@@ -447,7 +447,7 @@ def row_gross(weights: Floats) -> Floats:
 def _orders(weights: Floats) -> tuple[Floats, Floats, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
     """Σw and Σ|w| of each row; whether some of its cells have no order; whether any has one."""
     total = weights.sum(axis=1)
-    gross = row_gross(weights)
+    gross = _row_gross(weights)
     if np.isfinite(total).all():
         return total, gross, np.zeros(len(total), dtype=bool), np.ones(len(total), dtype=bool)
     unordered = np.isnan(weights)

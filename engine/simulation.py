@@ -21,8 +21,8 @@ from assay.engine.constant_weight import constant_weight
 from assay.engine.costs import COST_COLUMNS, COST_KINDS, CostModel, Liquidity, Rates, laid_out
 from assay.engine.execution import Execution
 from assay.engine.fills import FillLedger
-from assay.engine.ledger import Ledger, row_gross, self_financing
-from assay.engine.orders import Tape, without_small
+from assay.engine.ledger import Ledger, self_financing
+from assay.engine.orders import Tape, gross_and_small, without_small
 from assay.engine.overlay_passes import since_first_trade, through_overlays
 from assay.engine.result import EVENT_COLUMNS, EXPOSURE_COLUMNS, BacktestResult
 from assay.strategies.base import Overlays
@@ -349,7 +349,7 @@ def orderable(weights: pd.DataFrame, max_gross: float) -> tuple[Floats, int]:
 
     """
     values = np.ascontiguousarray(weights.to_numpy(dtype=np.float64))
-    gross = row_gross(values)
+    gross, small = gross_and_small(values)
     if not np.isfinite(gross).all():  # a NaN is "no order"; an infinity is a mistake
         if np.isinf(values).any():
             row, column = np.argwhere(np.isinf(values))[0]
@@ -359,7 +359,7 @@ def orderable(weights: pd.DataFrame, max_gross: float) -> tuple[Floats, int]:
     if capped.any():
         values = values.copy()
         values[capped] *= (max_gross / gross[capped])[:, None]
-    return without_small(values), int(capped.sum())
+    return without_small(values) if small or capped.any() else values, int(capped.sum())
 
 
 def _warnings(execution: Execution, counts: dict[str, int]) -> list[str]:
