@@ -131,6 +131,14 @@ def labelled(
         warnings.append(
             f"the predictions were made for a delay of {predictions.delay} sessions, the fills have {execution.delay}"
         )
+    if benchmark is not None and len(result.returns) > 1:
+        later = result.returns.index[1:]  # nothing is held before the first
+        gaps = later[benchmark.reindex(later).isna()]
+        if len(gaps):
+            warnings.append(
+                f"benchmark: no return on {len(gaps):,} of {len(result.returns):,} sessions, first {gaps[0].date()}; "
+                "figures against it are of the others"
+            )
     if predictions.receipts is None:
         warnings.append("receipts: none; nothing says what the model had seen when it predicted")
     return result.changed(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 import pandas as pd
 
 from assay.data.align import align
-from assay.data.card import Card, span
+from assay.data.card import Card, plural, span
 from assay.data.errors import InputError
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.engine.backtest import run_backtest, with_tradable_benchmark
@@ -56,7 +56,16 @@ if TYPE_CHECKING:
 
     from assay.results.gate.policy import GateDecision
 
-__all__ = ["Bookkeeping", "JoinedInputs", "Origin", "StoredBacktest", "backtest", "run_joined", "with_sectors"]
+__all__ = [
+    "Bookkeeping",
+    "JoinedInputs",
+    "Origin",
+    "StoredBacktest",
+    "backtest",
+    "run_joined",
+    "with_sectors",
+    "without_sector",
+]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -277,6 +286,16 @@ def with_sectors(prices: PricePanel, strategy: Strategy | EntryRule, styles: Sty
     return replace(prices, sectors=styles.sectors) if getattr(strategy, "reads_sectors", False) else prices
 
 
+def without_sector(prices: PricePanel, styles: StyleInputs | None) -> list[str]:
+    """One line where the sectors that styles are made of lack some of the assets."""
+    if styles is None or styles.sectors is None:
+        return []
+    lacking = prices.assets[styles.sectors.reindex(prices.assets).isna()]
+    if not len(lacking):
+        return []
+    return [f"sectors: {len(lacking):,} of {plural(len(prices.assets), 'asset')} have none, first {lacking[0]!r}"]
+
+
 def run_joined(
     trading: Trading,
     inputs: JoinedInputs,
@@ -297,7 +316,8 @@ def run_joined(
         result,
         config={**result.config, **(origin.config or {})},
         counts={**result.counts, **inputs.dropped},
-        warnings=tuple(dict.fromkeys((*result.warnings, *inputs.messages))),  # the join said them to the panel too
+        # What the join said, it said to the panel too.
+        warnings=tuple(dict.fromkeys((*result.warnings, *inputs.messages, *without_sector(prices, inputs.styles)))),
     )
     traded = with_tradable_benchmark(strategy, prices, inputs.benchmark)
     outcomes = _checked(trading, result, predictions, traded, origin, checks, progress, ledger.workers)
@@ -308,9 +328,7 @@ def run_joined(
     if family_of(strategy) == "optimised":
         from assay.results.evidence.naive_portfolios import against_naive_portfolios
 
-        naive["yardsticks"] = against_naive_portfolios(
-            result, predictions, traded, costs=costs, execution=execution
-        )
+        naive["yardsticks"] = against_naive_portfolios(result, predictions, traded, costs=costs, execution=execution)
     starts = over_all_starts(strategy, predictions, traded, costs=costs, execution=execution)
     figures = {**naive, **({} if starts is None else {"starts": starts})}
     beside: dict[str, pd.DataFrame] = {}
@@ -334,9 +352,7 @@ def _run_in_blocks(
     started: float,
 ) -> StoredBacktest:
     """The run of packed panels: simulate and evaluate in blocks of sessions, count, store."""
-    result, report, evidence, doubts = result_in_blocks(
-        trading, predictions, prices, benchmark, ledger.root, progress
-    )
+    result, report, evidence, doubts = result_in_blocks(trading, predictions, prices, benchmark, ledger.root, progress)
     result = replace(
         result,
         # Without round trips it has fewer figures than the run in memory, so it is another run.
@@ -400,9 +416,7 @@ def _kept(
     return StoredBacktest(add_checks(run, outcomes.to_dict()), result, evidence, outcomes)
 
 
-def _doubts(
-    evidence: Evidence, predictions: PredictionPanel, prices: PricePanel, result: BacktestResult
-) -> list[str]:
+def _doubts(evidence: Evidence, predictions: PredictionPanel, prices: PricePanel, result: BacktestResult) -> list[str]:
     """What of the predictions is too good to be a forecast, or on a scale that is not what it is declared as."""
     execution = result.config["execution"]
     usual = execution["delay"] == predictions.delay and (execution["fill"] == "open") == (prices.open is not None)

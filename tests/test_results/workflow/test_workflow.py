@@ -23,6 +23,7 @@ from assay.engine.folds import WalkForward
 from assay.models.baselines import MajorityClass, Ridge
 from assay.results.checks.outcomes import CheckOutcomes
 from assay.results.evidence.skill import skill_of
+from assay.results.evidence.styles import StyleInputs
 from assay.results.gate.policy import judge, load_policy
 from assay.results.report.compare import compare_runs
 from assay.results.report.tearsheet import write_tearsheet
@@ -30,6 +31,7 @@ from assay.results.report.terminal import render_run
 from assay.results.storage.runs import Run, load_run
 from assay.results.storage.trial_ledger import read_trials
 from assay.results.workflow import Checks, backtest, predict, save_model, sweep, train, walk_forward
+from assay.results.workflow.backtests import without_sector
 from assay.strategies.base import decide
 from assay.strategies.catalog import load_strategy
 
@@ -89,6 +91,19 @@ def lying(frame: pd.DataFrame, how: str) -> pd.DataFrame:
 def test_what_is_no_panel_no_part_and_no_returns_is_said_in_one_line(call, message):
     with pytest.raises(InputError, match=message):
         call()
+
+
+def test_what_benchmark_and_sectors_do_not_cover_is_counted():
+    whole = PRICES.close.mean(axis="columns").pct_change(fill_method=None)
+    result = run_backtest(QUINTILE, ORACLE, PRICES, benchmark=whole.iloc[1:200])
+    gaps = result.returns.index[1:].difference(whole.index[1:200])
+    assert len(gaps) > 100
+    expected = f"benchmark: no return on {len(gaps)} of {len(result.returns)} sessions, first {gaps[0].date()}; figures"
+    assert any(line.startswith(expected) for line in result.warnings)
+    assert not any("benchmark" in line for line in run_backtest(QUINTILE, ORACLE, PRICES, benchmark=whole).warnings)
+    sectors = StyleInputs(pd.Series(dict.fromkeys(PRICES.assets[:3], "Tech")))
+    assert without_sector(PRICES, sectors) == [f"sectors: 5 of 8 assets have none, first {PRICES.assets[3]!r}"]
+    assert without_sector(PRICES, None) == []
 
 
 def test_how_frames_lie_in_memory_shows_in_no_bit():
