@@ -18,9 +18,9 @@ import numpy as np
 from assay.audit.claims.intervals import Interval, corners, mean_of
 
 __all__ = [
-    "ClassShares", "Matrix", "auc_counts", "auc_splits", "binary_matrices", "called_share",
-    "class_shares", "common_sizes", "entropy", "f1_average_range", "f1_range", "grim_counts", "grim_has_power",
-    "largest_share_from_macro", "macro_f1_readings", "matrix_scores", "prevalence_range",
+    "ClassShares", "Matrix", "binary_matrices", "called_share", "class_shares", "common_sizes", "entropy",
+    "f1_average_range", "f1_range", "grim_counts", "grim_has_power", "largest_share_from_macro", "macro_f1_readings",
+    "matrix_scores", "prevalence_range",
 ]  # fmt: skip
 
 _SLACK = 1e-9
@@ -28,16 +28,7 @@ _TINY = 1e-7
 
 
 def grim_counts(share: Interval, n: int) -> range:
-    """Counts k in [0, n] with k/n inside a printed share; empty where the share is impossible on n cases.
-
-    Examples
-    --------
-    >>> list(grim_counts(Interval(0.57135, 0.57145), 28))
-    [16]
-    >>> list(grim_counts(Interval(0.57135, 0.57145), 30))
-    []
-
-    """
+    """Counts k in [0, n] with k/n inside a printed share; empty where the share is impossible on n cases."""
     low = max(0, math.ceil(share.low * n - _SLACK * max(1, n)))
     high = min(n, math.floor(share.high * n + _SLACK * max(1, n)))
     return range(low, high + 1)
@@ -51,16 +42,6 @@ def grim_has_power(share: Interval, n: int) -> bool:
 def common_sizes(shares: Sequence[Interval], cap: int) -> list[int]:
     """Sample sizes up to `cap` on which every printed share is a whole count: any of them may be it."""
     return [n for n in range(1, cap + 1) if all(len(grim_counts(share, n)) for share in shares)]
-
-
-def auc_counts(auc: Interval, n_positive: int, n_negative: int) -> range:
-    """Numbers k of half pairs with k / (2 n+ n-) inside a printed AUC, which counts the pairs ranked rightly."""
-    return grim_counts(auc, 2 * n_positive * n_negative) if n_positive and n_negative else range(0)
-
-
-def auc_splits(aucs: Sequence[Interval], n: int) -> list[int]:
-    """Numbers of positives among n cases on which every printed AUC lies on its grid."""
-    return [k for k in range(1, n) if all(len(auc_counts(auc, k, n - k)) for auc in aucs)]
 
 
 def f1_range(precision: Interval, recall: Interval) -> Interval:

@@ -208,10 +208,8 @@ class Situation:
 
 @dataclass(frozen=True)
 class Allowance:
-    """A wider reading that explains a near miss: its words, and the interval it allows.
-
-    `allowed` takes the first reading of the formula and then the inputs; `when` says where the reading is open at all.
-    """
+    """A wider reading that explains a near miss: its words, the interval that it allows, of the first reading of the
+    formula and then the inputs, and where it is open at all."""
 
     words: str
     allowed: Callable[..., Interval | None]
@@ -364,22 +362,6 @@ def _beyond_any_average(s: Situation) -> bool:
     return s.run.together(*s.involved) and (beyond or _one_class(s))
 
 
-def _weighted(s: Situation) -> bool:
-    accuracy = s.run.value("accuracy")
-    return not _one_class(s) and accuracy is not None and accuracy.meets(s.values[1])
-
-
-def _several(s: Situation) -> bool:
-    parts = [claim.label for claim in s.parts if claim.metric == s.parts[0].metric]
-    return len(parts) >= 2 and completeness(s.run, parts)[0]
-
-
-def _some_open(s: Situation) -> bool:
-    """Whether trades may be open: winners and losers do not make up all of them."""
-    losers = s.run.value("losing_trades")
-    return losers is None or (s.values[0] + losers).low < s.values[1].low
-
-
 def _of_money(s: Situation) -> bool:
     """Whether an expectancy is money a trade: as its total, and neither in percent nor in units of the risk."""
     each, total = s.claims["expectancy"], s.claims["total_profit"]
@@ -445,7 +427,8 @@ CONDITIONS: Mapping[str, Callable[[Situation], bool]] = {
     "together": lambda s: s.run.together(*s.involved),
     "one class": _one_class,
     "one class, or beyond any average": _beyond_any_average,
-    "several classes": _several,
+    "several classes": lambda s: len(named := [c.label for c in s.parts if c.metric == s.parts[0].metric]) >= 2
+        and completeness(s.run, named)[0],
     "all classes": lambda s: completeness(s.run, [claim.label for claim in s.parts])[1],
     "classes listed": lambda s: completeness(s.run, [c.name for c in s.run.group.classes])[1],
     "the loss is cross-entropy": _plain_loss,
@@ -504,14 +487,17 @@ _EVEN = "when some trades break even"
 ALLOWANCES: Mapping[str, Allowance] = {
     "weighted by support": Allowance(
         "as averages weighted by support are (recall equals accuracy)",
-        lambda v, *pr: Interval(scores.f1_average_range(*pr).low, v.high), _weighted),
+        lambda v, *pr: Interval(scores.f1_average_range(*pr).low, v.high),
+        lambda s: not _one_class(s) and (share := s.run.value("accuracy")) is not None and share.meets(s.values[1])),
     "averaged": Allowance(
         "as averages over classes or folds are",
         lambda v, *pr: Interval(max(0.8 * v.low, scores.f1_average_range(*pr).low), v.high),
         lambda s: not s.run.one_class(*s.claims.values())),
     "unstated rate": Allowance("less an unstated risk-free rate", books.unstated_rate),
     "some open": Allowance(
-        "when some trades are open", lambda v, *x: Interval(v.low, v.high / (1 - OPEN)), _some_open),
+        "when some trades are open", lambda v, *x: Interval(v.low, v.high / (1 - OPEN)),
+        # Winners and losers do not make up all of them.
+        lambda s: (lost := s.run.value("losing_trades")) is None or (s.values[0] + lost).low < s.values[1].low),
     # In a draft, trades that broke even may stand in a column that it does not read.
     "some unread": Allowance(
         _EVEN, lambda v, *x: Interval(v.low, v.high / (1 - SLACK)),

@@ -34,12 +34,6 @@ def layer_parameters(layer: Layer, inputs: int, framework: str) -> tuple[int, in
 
     PyTorch's own count leaves the running statistics of a batch norm out (they are buffers); Keras shows them as
     non-trainable. Raises InputError if the kind is unknown.
-
-    Examples
-    --------
-    >>> layer_parameters(Layer("lstm", 128), 14, "torch")
-    (73728, 73728, 128)
-
     """
     n, h, bias, sides = inputs, layer.units, layer.bias, 1 + layer.bidirectional
     gates = _GATES.get(layer.kind, 0)
@@ -173,19 +167,15 @@ def _unknown_inputs(run: Run, claim: Claim, architecture: Architecture) -> Findi
                low=min(reachable), high=max(reachable), **figures)  # fmt: skip
 
 
-#: Words of a label -> the layers that it names.
-_PARTS = {
-    "lstm": ("lstm",), "gru": ("gru",), "dense": ("dense",), "fc": ("dense",), "linear": ("dense",),
-    "fully": ("dense",), "head": ("dense",), "output": ("dense",), "batch": ("batch_norm",),
-    "embedding": ("embedding",), "attention": ("attention", "additive_attention"),
-}  # fmt: skip
+#: Words of a label -> the end of the kind of layer that it names.
+_PARTS = {"lstm": "lstm", "gru": "gru", **dict.fromkeys(("dense", "fc", "linear", "fully", "head", "output"), "dense"),
+          "batch": "batch_norm", "embedding": "embedding", "attention": "attention"}  # fmt: skip
 
 
 def _part(architecture: Architecture, claim: Claim) -> list[int]:
     """Indices of the layers that a label like "LSTM" or "FC" names."""
-    words = (claim.label or claim.definition).lower()
-    wanted = next((kinds for word, kinds in _PARTS.items() if word in words), ())
-    return [i for i, layer in enumerate(architecture.layers) if layer.kind in wanted]
+    kind = next((kind for word, kind in _PARTS.items() if word in (claim.label or claim.definition).lower()), "-")
+    return [i for i, layer in enumerate(architecture.layers) if layer.kind.endswith(kind)]
 
 
 def _piece(run: Run, claim: Claim, architecture: Architecture, indices: list[int]) -> Finding:

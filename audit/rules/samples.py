@@ -1,9 +1,6 @@
 """Rules on samples: shares that are whole counts of them, the confusion matrices that fit them, the sample that several
-shares have in common, and printed intervals.
-
-An interval in a report may be a bootstrap's, a range over seeds or a quartile range, and none of these need surround
-its figure. So nothing accuses it on the arithmetic; what does not fit says what it would have to be.
-"""
+shares have in common, and printed intervals. These may be a bootstrap's, a range over seeds or quartiles, and none need
+surround its figure, so nothing accuses them on the arithmetic."""
 
 from __future__ import annotations
 
@@ -93,7 +90,7 @@ def matrices_on_stated_sample(run: Run) -> Iterator[Finding]:
     if n and auc is not None and positives is not None and 0 < positives < n:
         plus, minus = positives, n - positives
         if run.read(auc).width * 2 * plus * minus < 1:
-            counts = scores.auc_counts(run.read(auc), plus, minus)
+            counts = grim_counts(run.read(auc), 2 * plus * minus)  # half pairs ranked rightly
             step = f"{counts[0]}/{2 * plus * minus}" if counts else ""
             yield say(bool(counts), "C2 AUC grid", [auc], "on" if counts else "off", proven=run.one_sample(auc),
                       stated=True, auc=auc, plus=plus, minus=minus, step=step)  # fmt: skip
@@ -162,9 +159,9 @@ def _splits(family: Sequence[Run], n: int) -> dict[int, list[list[Matrix]]]:
     printed = [{claim.metric: run.read(claim) for claim in _score_claims(run)} for run in family]
     aucs = [auc for run in family if (auc := run.value("auc")) is not None]
     out = {
-        positives: [scores.binary_matrices(score, n, positives, limit=50) for score in printed]
-        for positives in scores.auc_splits(aucs, n)
-    }
+        k: [scores.binary_matrices(score, n, k, limit=50) for score in printed]
+        for k in range(1, n) if all(grim_counts(auc, 2 * k * (n - k)) for auc in aucs)
+    }  # fmt: skip
     return {positives: matrices for positives, matrices in out.items() if all(matrices)}
 
 

@@ -58,7 +58,9 @@ class Run:
         """The interval of a claim, on the scale of its metric."""
         value, info = claim.value, info_of(claim)
         interval = value.either if self.lenient else value.interval
-        if info.kind == "count" and _exact(claim):
+        # A count to its last unit: no "~", no K, no round hundreds.
+        exact = value.is_point and not value.about and value.decimals == 0 and value.unit == 1.0
+        if info.kind == "count" and exact and (value.value < 1000 or value.value % 100):
             return Interval.point(value.value)
         share_like = info.kind in ("proportion", "score", "share") and info.high == 1.0
         unsigned = share_like and not value.percent and interval.low > 1.0 and claim.unit != "bps"
@@ -143,13 +145,6 @@ class Run:
         if not self.claims.draft or (len(records) == 1 and "" not in records):
             return True
         return len(lines) == len(claims) and max(lines) - min(lines) <= 12
-
-
-def _exact(claim: Claim) -> bool:
-    """Whether a count is printed to its last unit: no "~", no K, no round hundreds."""
-    value = claim.value
-    whole = value.is_point and not value.about and value.decimals == 0 and value.unit == 1.0
-    return whole and (value.value < 1000 or value.value % 100 != 0)
 
 
 def class_shares(run: Run) -> dict[str, Interval]:

@@ -11,8 +11,6 @@ import pytest
 from assay.audit.claims.intervals import Interval, parse_print
 from assay.audit.forensic import books, moments
 from assay.audit.forensic.scores import (
-    auc_counts,
-    auc_splits,
     binary_matrices,
     called_share,
     class_shares,
@@ -51,10 +49,8 @@ class TestProportions:
         assert not grim_has_power(printed("57.14%"), 10_001)
 
     def test_auc_moves_in_half_pairs(self) -> None:
-        assert list(auc_counts(printed("0.5521"), 16, 12)) == [212]
-        assert not auc_counts(printed("0.5520"), 16, 12)
-        assert not auc_counts(printed("0.5"), 0, 12)
-        assert 16 in auc_splits([printed("0.5521"), printed("0.5365")], 28)
+        assert list(grim_counts(printed("0.5521"), 2 * 16 * 12)) == [212]
+        assert not grim_counts(printed("0.5520"), 2 * 16 * 12)
 
 
 class TestConfusion:
