@@ -111,20 +111,19 @@ class Interval:
 
 def sum_of(values: Iterable[Interval]) -> Interval:
     """The sum of printed parts, every rounding error allowed in full."""
-    values = list(values)
-    return Interval(sum(v.low for v in values), sum(v.high for v in values))
+    return sum(values, Interval.point(0.0))
 
 
 def mean_of(values: Iterable[Interval]) -> Interval:
     """The arithmetic mean of printed parts."""
     values = list(values)
-    return Interval(sum(v.low for v in values) / len(values), sum(v.high for v in values) / len(values))
+    return sum_of(values) / len(values)
 
 
 def hull_of(values: Iterable[Interval]) -> Interval:
     """The smallest interval that holds all of them."""
-    values = list(values)
-    return Interval(min(v.low for v in values), max(v.high for v in values))
+    lows, highs = zip(*((value.low, value.high) for value in values), strict=True)
+    return Interval(min(lows), max(highs))
 
 
 def corners(formula: Callable[..., float], *of: Interval) -> Interval:
@@ -184,8 +183,7 @@ class Printed:
 
     @property
     def computed(self) -> bool:
-        """Whether all the digits of a machine are printed: from figures beside it that it does not follow from, it was
-        not computed."""
+        """Whether all the digits of a machine are printed: it was computed, and not of figures that do not give it."""
         return self.decimals >= 8
 
     @property

@@ -57,13 +57,8 @@ class Recomputed:
 def choose_run(claims: ClaimSet, run: str | None) -> tuple[str, str | None]:
     """The group and split whose figures the data is of; the split is None where all splits of the group are meant.
 
-    `run` is ``"GROUP"`` or ``"GROUP/SPLIT"``, or None to take the only one.
-
-    Raises
-    ------
-    InputError
-        If the run does not exist, or several could be meant.
-
+    `run` is ``"GROUP"`` or ``"GROUP/SPLIT"``, or None to take the only one; `InputError` if there is no such run, or
+    several could be meant.
     """
     known = [claim for claim in claims.claims if _resolvable(claims, claim)]
     groups = dict.fromkeys(claim.group for claim in [each for each in known if not each.at] or known)
@@ -100,14 +95,7 @@ def _resolvable(claims: ClaimSet, claim: Claim) -> bool:
 def recompute(
     claims: ClaimSet, material: Material, *, run: str | None = None, assumption: str = ""
 ) -> list[Recomputed]:
-    """Recompute every claim of a run that the material can give; portfolio figures rest on `assumption`.
-
-    Raises
-    ------
-    InputError
-        If the run is not clear.
-
-    """
+    """Recompute each claim of a run (`choose_run`) that the material gives; portfolio figures rest on `assumption`."""
     group, split = choose_run(claims, run)
     material = _as_stated(claims.group(group).portfolio, material)
     reader, found = Report(claims), []
@@ -180,7 +168,7 @@ def vol_target_of(claims: ClaimSet, run: str | None) -> VolTarget | None:
 def daily_finding(found: list[Recomputed], daily: DailyMatch | None, strategy: str) -> tuple[Finding, ...]:
     """What the report's own daily returns say about every level that follows from them."""
     ids = tuple(item.claim.id for item in found if item.claim.metric in OF_RETURNS)
-    if daily is None or not daily.doubtful or not ids:
+    if daily is None or not daily.named or not ids or (not daily.look_ahead and daily.size == 1.0):
         return ()
     held = f"the predictions are traded by {strategy}"
     return (Finding("R3 day by day", ids, daily.sentence, None, Substance.IMPLAUSIBLE, held, weight=12),)

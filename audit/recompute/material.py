@@ -42,6 +42,7 @@ _BESIDE = ("benchmark", "unscaled")
 _SPACING = ((5, 10, 52), (26, 33, 12), (85, 95, 4), (360, 370, 1))
 _KINDS = {"returns": "returns", "pnl": "daily profits", "trades": "returns of trades", "trade-pnl": "profits of trades"}
 _NUMBER, _DATE = re.compile(r"\s*[-+]?[\d.]"), re.compile(r"\d{4}-\d\d-\d\d")
+_Columns = tuple[dict[str, Floats], np.ndarray]
 #: Fewest returns that a figure is recomputed from, and how large half of them are where they are prices or percent.
 FEWEST, LEVEL = 5, 0.5
 
@@ -138,7 +139,7 @@ def _dated(dates: np.ndarray) -> str:
     return f", {dates[0]} to {dates[-1]}" if len(dates) else ""
 
 
-def _read(path: Path, options: ReadOptions | None, kind: str) -> tuple[dict[str, Floats], np.ndarray]:
+def _read(path: Path, options: ReadOptions | None, kind: str) -> _Columns:
     """Columns of numbers and their dates, the earliest first: as every table is read, else of lines of bare numbers."""
     head = ""
     with suppress(OSError, UnicodeDecodeError), path.open(encoding="utf-8-sig") as file:
@@ -154,9 +155,7 @@ def _read(path: Path, options: ReadOptions | None, kind: str) -> tuple[dict[str,
     return _in_order(path, columns, dates, kind)
 
 
-def _in_order(
-    path: Path, columns: dict[str, Floats], dates: np.ndarray | None, kind: str
-) -> tuple[dict[str, Floats], np.ndarray]:
+def _in_order(path: Path, columns: dict[str, Floats], dates: np.ndarray | None, kind: str) -> _Columns:
     """The earliest date first. A date stands once, but for trades and for bars within the day, which are in order."""
     if dates is None:
         return columns, np.empty(0, "datetime64[D]")

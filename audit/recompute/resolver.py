@@ -42,6 +42,9 @@ BOUNDS, WINDOWS = ((0.0, 1e6), (0.5, 2.0)), (20, 60)
 _SIZED = ("annual_volatility", "return_std", "mean_return", "annual_return", "var", "cvar", "best_day", "worst_day")
 #: Share of days that must be equal before a series is named, and relative tolerance of a day.
 NEARLY_ALL, CLOSE = 0.95, 1e-5
+#: The least and the largest factor; what a print can stand for, by the note of that reading.
+Bounds = tuple[float, float]
+Stands = Mapping[str, Interval]
 #: A volatility target as a report states it: volatility a year, and sessions of its window where stated.
 VolTarget = tuple[float, int | None]
 
@@ -129,9 +132,7 @@ def stands_for(claim: Claim, interval: Interval) -> dict[str, Interval]:
     return {"": interval} | percent | {"digits cut off, not rounded": claim.value.either}
 
 
-def resolve(
-    metric: str, printed: Printed, material: Material, stands: Mapping[str, Interval] | None = None
-) -> Resolution | None:
+def resolve(metric: str, printed: Printed, material: Material, stands: Stands | None = None) -> Resolution | None:
     """Which conventions reproduce a printed figure; None when the material cannot give the metric.
 
     `stands` is what the print can stand for where that is not as rounded (`stands_for`): the first that any
@@ -170,22 +171,18 @@ def _covered(values: Sequence[float], own: float, width: float) -> float:
     return float(np.maximum(ends - begins, 0.0).sum() / (high - low))
 
 
-def scaled_to_target(
-    returns: Floats, target: float, window: int = 20, lag: int = 1, bounds: tuple[float, float] = BOUNDS[1]
-) -> Floats:
+def scaled_to_target(raw: Floats, target: float, window: int = 20, lag: int = 1, bounds: Bounds = BOUNDS[1]) -> Floats:
     """(T,) returns times clip(target / σ, bounds), σ (ddof 1, √252) of the `window` that ends `lag` sessions before.
 
     A lag of 1 or more is honest; 0 puts the day that is scaled into its own window, which nobody can trade. The factor
     is 1 until the window is full, zeros before the first fill not counted.
     """
-    shadow = pd.Series(np.where(np.maximum.accumulate(returns != 0), returns, np.nan))
+    shadow = pd.Series(np.where(np.maximum.accumulate(raw != 0), raw, np.nan))
     factor = vol_factor(shadow, target, window=window, low=bounds[0], high=bounds[1])
-    return np.asarray(returns * factor.shift(lag, fill_value=1.0).to_numpy())
+    return np.asarray(raw * factor.shift(lag, fill_value=1.0).to_numpy())
 
 
-def unscaled(
-    scaled: Floats, target: float, window: int = 20, lag: int = 1, bounds: tuple[float, float] = BOUNDS[1]
-) -> Floats:
+def unscaled(scaled: Floats, target: float, window: int = 20, lag: int = 1, bounds: Bounds = BOUNDS[1]) -> Floats:
     """The returns that an honest volatility target (lag of 1 or more) turned into `scaled`, unrolled day after day."""
     raw = np.array(scaled)
     for t in range(int((scaled != 0).argmax()) + window + lag - 1, len(raw)):
@@ -205,7 +202,7 @@ def _alternatives(material: Material, stated: VolTarget | None) -> list[Book]:
     return sorted((each for each in usable if (np.abs(each.values) < 1).all()), key=lambda book: book.look_ahead)
 
 
-def _targeted(material: Material, target: float, window: int, bounds: tuple[float, float]) -> list[Book]:
+def _targeted(material: Material, target: float, window: int, bounds: Bounds) -> list[Book]:
     """The given series read as unscaled, and as scaled honestly: each scaled with and without the day itself."""
     words = f"{100 * target:g}% over {window} sessions" + (", factor 0.5 to 2" if bounds == BOUNDS[1] else "")
     includes, given = "a volatility window that includes the day it scales", material.given
@@ -221,7 +218,7 @@ def _targeted(material: Material, target: float, window: int, bounds: tuple[floa
 
 
 #: A claim of a run over the whole period, what its print can stand for, and what the grid said.
-Level = tuple[Claim, Mapping[str, Interval], Resolution]
+Level = tuple[Claim, Stands, Resolution]
 
 
 def explain(found: Sequence[Level], material: Material, stated: VolTarget | None) -> dict[str, Resolution]:
@@ -285,11 +282,6 @@ class DailyMatch:
     def named(self) -> bool:
         """Whether the series is of that book."""
         return self.equal >= NEARLY_ALL * self.days
-
-    @property
-    def doubtful(self) -> bool:
-        """Whether the series is of a book that looks ahead, or of another size than said."""
-        return self.named and (self.look_ahead or self.size != 1.0)
 
     @property
     def sentence(self) -> str:

@@ -92,9 +92,8 @@ def retrain(
     folds = WalkForward(train=window, retrain="yearly", minimum_train=min(504, window)).split(market.sessions)
     note(f"retraining {model}: {len(folds)} folds × {seeds} seeds, {window} sessions each")
     horizon = max(1, claims.group(group).sample.horizon or 1)
-    outcome = walk_forward(
-        recipe, market, folds, horizon=horizon, seeds=tuple(range(seeds)), executor="process" if seeds > 1 else "serial"
-    )
+    executor = "process" if seeds > 1 else "serial"
+    outcome = walk_forward(recipe, market, folds, horizon=horizon, seeds=tuple(range(seeds)), executor=executor)
     materials, assumption = _materials(list(outcome.by_seed.values()), market)
     limits = [(np.datetime64(fold.test_start, "D"), np.datetime64(fold.test_end, "D")) for fold in folds]
     parts = [material.between(*limit) for material in materials for limit in limits if len(limits) > 1]

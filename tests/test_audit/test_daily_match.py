@@ -35,14 +35,12 @@ def test_the_book_is_named(printed: np.ndarray, words: str, look_ahead: bool, si
     assert found.named
     assert words in found.words
     assert (found.look_ahead, found.size) == (look_ahead, size)
-    assert found.doubtful == (look_ahead or size != 1.0)
 
 
 def test_another_book_is_not_named_and_too_few_days_are_not_compared() -> None:
     found = match_daily(Material({"as given": unruly(77, 400)}), SIMULATED)
     assert found is not None
     assert not found.named
-    assert not found.doubtful
     assert "no book tried" in found.sentence
     assert match_daily(Material({"as given": RAW[:10]}), SIMULATED) is None
 
