@@ -150,9 +150,9 @@ def _another_run(claims: ClaimSet, claim: Claim, preset: str) -> str:
 
 
 def _stage(claims: ClaimSet, claim: Claim) -> str:
-    """What a claim's run is that is not the one made again, or ``""``."""
-    stage = claims.group(claim.group).stage
-    return "" if stage == "final" else stage
+    """What a claim's run is, where that is another than those of no stage or the final one, or ``""``."""
+    stage, made_again = claims.group(claim.group).stage, any(group.stage in ("", "final") for group in claims.groups)
+    return stage if made_again and stage != "final" else ""
 
 
 def _figure(claims: ClaimSet, claim: Claim, part: Mapping[tuple[str, str, str], float], depth: int = 0) -> float:

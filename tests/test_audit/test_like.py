@@ -162,3 +162,14 @@ def test_the_page_of_a_stored_walk_forward(tmp_path) -> None:
 def test_a_report_that_is_not_there() -> None:
     with pytest.raises(UnknownNameError, match="b3_model_card"):
         report_claims("b3_model_crad")
+
+
+def test_runs_that_a_claims_file_calls_others_are_not_measured() -> None:
+    text = '''[[group]]\nname = "a"\nstage = "phase 2"
+[[group]]\nname = "b"\nstage = "{stage}"
+[[claim]]\nmetric = "accuracy"\nprinted = "50%"\ngroup = "a"
+[[claim]]\nmetric = "accuracy"\nprinted = "60%"\ngroup = "b"'''
+    for stage, places in (("final", ["phase 2", "as printed"]), ("phase 3", ["above the print", "as printed"])):
+        claims = parse_claims(text.format(stage=stage))
+        rows = like(claims, Figures({}, {("accuracy", "", ""): 0.6}, {}), preset="report", about="").rows
+        assert [row.place for row in rows] == places
