@@ -182,6 +182,7 @@ def positions(
 
 def _record(run: Run, record: Path, state: Path | None, market: MarketOptions, as_json: bool) -> None:
     """Append a file of fills to the live ledger."""
+    from assay.data.card import plural
     from assay.data.files.fills import load_fills
     from assay.results.workflow.live import record as recorded
 
@@ -192,7 +193,7 @@ def _record(run: Run, record: Path, state: Path | None, market: MarketOptions, a
     if as_json:
         echo_json({"run_id": run.id, "recorded": len(fills), "fills": total, "state": str(state)})
     else:
-        click.echo(f"{run.id} · {len(fills):,} fills recorded, {total:,} in the live ledger of {state}")
+        click.echo(f"{run.id} · {plural(len(fills), 'fill')} recorded, {total:,} in the live ledger of {state}")
 
 
 @dataclass(frozen=True)

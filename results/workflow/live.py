@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from assay.data.align import align
-from assay.data.errors import UnknownNameError
+from assay.data.errors import InputError, UnknownNameError
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.engine.backtest import run_backtest, with_tradable_benchmark
 from assay.engine.costs import CostTable
@@ -38,10 +38,10 @@ def record(run: Run | str | Path, state: Path | str, fills: pd.DataFrame, *, roo
 
     """
     stored = (run if isinstance(run, Run) else load_run(run, root=root)).require_backtest("positions")
-    known = [str(asset) for asset in stored.table("weights").columns]
     following = load_state(Path(state)) if Path(state).is_dir() else None
-    if following is not None:
-        known += [str(asset) for asset in following.carried.assets]
+    known = [] if following is None else [str(asset) for asset in following.carried.assets]
+    if following is None or stored.has("weights"):
+        known += [str(asset) for asset in stored.table("weights").columns]
     for asset in dict.fromkeys(fills["asset"]):
         if asset not in known:
             raise UnknownNameError("asset in the fills", str(asset), known)
@@ -71,10 +71,12 @@ def reconcile_live(
     Raises
     ------
     InputError
-        If no fill is recorded, or one is of a session or asset that the backtest lacks.
+        If there is no such folder, no fill is recorded, or one is of a session or asset that the backtest lacks.
 
     """
     stored = (run if isinstance(run, Run) else load_run(run, root=root)).require_backtest("compare --live")
+    if not Path(state).is_dir():
+        raise InputError(f"{state}: there is no such folder; name that of `positions --state`")
     rule, cost_model, execution = trading_of(stored, costs, strategy)
     joined, _ = align(continued_predictions(stored, predictions, prices)[0], prices)
     result = run_backtest(rule, joined, prices, benchmark=benchmark, costs=cost_model, execution=execution)

@@ -207,9 +207,11 @@ def target_positions(
     if holdings is None and cash is not None:
         raise InputError("positions: cash goes with holdings; --nav is what cash alone is worth")
     if prices.sessions[-1] < predictions.sessions[-1]:
+        sealed = any(line.startswith("lockbox:") for line in prices.warnings)
         raise InputError(
             f"positions: the prices end {prices.sessions[-1].date()}, before the predictions, which end "
-            f"{predictions.sessions[-1].date()}; bring the prices up to date"
+            f"{predictions.sessions[-1].date()}; "
+            + ("what is sealed of them is left out (--open-lockbox)" if sealed else "bring the prices up to date")
         )
     if calendar is not None:
         _reaches(prices, calendar, pd.Timestamp.now("UTC").tz_localize(None) if now is None else now)

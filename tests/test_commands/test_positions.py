@@ -388,6 +388,10 @@ def test_fills_are_recorded_once_and_stand_beside_the_backtest(run, newest, tmp_
     assert cli.main(compare) == 0
     assert "drift of weights" in capsys.readouterr().out
     assert cli.main(["compare", str(run.path), "--live", str(tmp_path / "live")]) == 2
+    absent = ["compare", str(run.path), "--live", str(tmp_path / "absent"), "--capital", "1000000", *given]
+    capsys.readouterr()
+    assert cli.main(absent) == 2
+    assert "absent: there is no such folder; name that of" in capsys.readouterr().err
     assert cli.main([*compare, "--html"]) == 2
     assert "--live draws no page; leave out --html and --output" in capsys.readouterr().err
     table.assign(Symbol="NOPE").to_csv(tmp_path / "fills.csv", index=False)
