@@ -421,10 +421,13 @@ def _heeded(build: Callable[..., Read]) -> Callable[..., Read]:
 
     def built(**values: object) -> Read:
         reading = build(**values)
-        if reading.date_format or reading.decimal or reading.tz:
+        if reading.columns or reading.layout or reading.date_format or reading.decimal or reading.tz:
             from assay.data.files.packed import refuse_idle
 
-            refuse_idle(data_files(click.get_current_context()), reading.of("prices"))
+            files = data_files(click.get_current_context())
+            if not files:
+                raise click.UsageError("--column, --layout, --date-format, --decimal, --tz: of files; none is named")
+            refuse_idle(files, reading.of("prices"))
         return reading
 
     return built

@@ -231,6 +231,8 @@ def test_what_is_said_of_dates_or_decimals_is_refused_where_all_files_are_packed
     ):  # fmt: skip
         assert cli.main(line) == 2
         assert f"is packed already, and read as it was packed; leave out {names}" in capsys.readouterr().err
+    assert cli.main(["backtest", "--tz", "Asia/Tokyo"]) == 2
+    assert "of files; none is named" in capsys.readouterr().err
     data = DataSection(prices=prices, tz="Asia/Tokyo")
     study = Study(data=data, predictions=PredictionSection(scores))
     with pytest.raises(InputError, match="leave out --tz"):
