@@ -289,9 +289,6 @@ def _architecture(run: _Run, facts: _Facts) -> Architecture | None:
     return best[1] if _only(layers for _, layers in facts.layers) or shared(best) > 1 else None
 
 
-# --- formulas and layers ---------------------------------------------------------------------------------------------
-
-
 def stated_losses(lines: Sequence[Line]) -> list[tuple[Line, LossFormula]]:
     """The loss formulas that a report states with all their weights, each with the line it stands on.
 

@@ -258,9 +258,6 @@ def _unnamed(
         place_prose(spot, figures, replace(local, topic="") if reason else local)
 
 
-# --- blocks ---------------------------------------------------------------------------------------------------------
-
-
 def _code(walk: _Walk, body: Sequence[Line], context: Context) -> None:
     """A fenced or indented block, or front matter: data by its keys, program text, or lines of text and tables."""
     language = body[0].language
@@ -271,7 +268,10 @@ def _code(walk: _Walk, body: Sequence[Line], context: Context) -> None:
     if body[0].kind == "front" or language in wordset("data_languages") or (is_text and quoted):
         _data(walk, body, scan_data(texts), context)
     elif is_text:
-        _text(walk, [_without_bars(line) for line in body], context)
+        barred = (pattern("barred").fullmatch(text) for text in texts)
+        shown = [replace(line, text=line.text.translate(_BARS)) if bar else line
+                 for line, bar in zip(body, barred, strict=True)]  # fmt: skip
+        _text(walk, shown, context)
     else:
         _data(walk, body, scan_program(texts), replace(context, settings=False))
 
@@ -279,13 +279,6 @@ def _code(walk: _Walk, body: Sequence[Line], context: Context) -> None:
 def _data(walk: _Walk, body: Sequence[Line], found: Sequence[Sequence[Entry]], context: Context) -> None:
     for line, entries in zip(body, found, strict=True):
         place_data(walk.spot(line), walk.scan(line), entries, context)
-
-
-def _without_bars(line: Line) -> Line:
-    """A line of a table drawn with bars, the bars blanked so that only columns remain; any other as it is."""
-    stripped = line.text.strip()
-    barred = len(stripped) > 1 and stripped[0] in "|│┃║" and stripped[-1] in "|│┃║"
-    return replace(line, text=line.text.translate(_BARS)) if barred else line
 
 
 def _text(walk: _Walk, body: Sequence[Line], context: Context) -> None:

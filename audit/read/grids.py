@@ -245,9 +245,6 @@ def _titles(header: tuple[Cell, ...]) -> tuple[str, ...]:
     return tuple(f"{text} (difference)" if text in parts else text for text in texts)
 
 
-# --- confusion matrices ---------------------------------------------------------------------------------------------
-
-
 def _class_name(text: str) -> str:
     """The class that a header or a label of a matrix names."""
     name = pattern("matrix_word").sub("", text).strip(" :=()-–\\/*_`")
@@ -276,9 +273,6 @@ def _matrix_labels(grid: Grid) -> list[tuple[str, ...]]:
     return [tuple(JOINT.join(pair[::turned]) for pair in row) for row in pairs]
 
 
-# --- tables in HTML -------------------------------------------------------------------------------------------------
-
-
 def html_grid(body: Sequence[Line], block: int) -> Grid:
     """An HTML table, whose rows and cells may run over several lines."""
     lines = tuple(replace(line, text=_blanked(line.text)) for line in body)
@@ -305,9 +299,6 @@ def html_grid(body: Sequence[Line], block: int) -> Grid:
 
 def _blanked(text: str) -> str:
     return pattern("html_tag").sub(lambda tag: " " * len(tag[0]), without_tags(text))
-
-
-# --- tables set with blanks -----------------------------------------------------------------------------------------
 
 
 def spaced_grids(body: Sequence[Line], block: int) -> list[Grid]:
@@ -389,20 +380,15 @@ def _columns(header: tuple[Cell, ...], cells: tuple[Cell, ...]) -> list[int] | N
         return [-1, *range(len(header))]
     if not cells or len(cells) > len(header):
         return None
-    if len(cells) == len(header) and _distance(cells[0], header[0]) <= max(_NEAR, len(cells[0].text)):
+    first = cells[0]
+    if len(cells) == len(header) and _distance(first, header[0]) <= max(_NEAR, len(first.text)):
         return list(range(len(header)))
-    columns: list[int] = []
-    for position, cell in enumerate(cells):
-        left = cell.column + len(cell.text) <= header[0].column and not _is_figure(cell.text)
-        if not position and (left or (cell.column < header[0].column and _distance(cell, header[0]) > _NEAR)):
-            columns.append(-1)
-            continue
-        free = range(columns[-1] + 1 if columns else 0, len(header))
-        best = min(free, key=lambda index: _distance(cell, header[index]), default=None)
-        if best is None or _distance(cell, header[best]) > _NEAR:
-            return None
-        columns.append(best)
-    return columns
+    left = first.column + len(first.text) <= header[0].column and not _is_figure(first.text)
+    label = left or (first.column < header[0].column and _distance(first, header[0]) > _NEAR)
+    rest = cells[label:]
+    nearest = [min(range(len(header)), key=lambda at: _distance(cell, header[at])) for cell in rest]
+    near = all(_distance(cell, header[at]) <= _NEAR for cell, at in zip(rest, nearest, strict=True))
+    return [*[-1] * label, *nearest] if near and sorted(set(nearest)) == nearest else None
 
 
 def _distance(cell: Cell, head: Cell) -> float:

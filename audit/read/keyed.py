@@ -204,7 +204,11 @@ def _entry(spot: Spot, token: Token, entry: Entry, context: Context) -> None:
         spot.claim(token, "split_share", replace(local, split="", topic="", label=SPLIT_NAMES[share[1]]))
         return
     rating = key == "score" and "raw" in top.texts  # of the raw figure, on a scale of its own
-    name = (_described(top.texts) or top.key or key) if key.lower() in wordset("value_keys") and not rating else key
+    name = key
+    if key.lower() in wordset("value_keys") and not rating:  # the texts beside a value say what it is
+        names = (text.replace("_", " ") for other, text in top.texts.items() if other in wordset("metric_keys"))
+        known = [text for text in names if read_role(text).metrics]
+        name = max(known, key=lambda text: (len(read_role(text).metric), len(text)), default=top.key or key)
     name = name.replace(".", " ")
     name = name if read_role(name).metrics else pattern("camel").sub(" ", name)
     reading = named(local, name, siblings=tuple(top.texts))
@@ -236,10 +240,3 @@ def _labels(levels: Sequence[Level]) -> tuple[Label, ...]:
             if telling and names_record(key) and (position or parts):
                 labels.append(Label(value[:60], "beside", key))
     return tuple(labels)
-
-
-def _described(texts: dict[str, str]) -> str:
-    """What a record with a value says the value is: its fullest name that is a metric's."""
-    names = (value.replace("_", " ") for key, value in texts.items() if key in wordset("metric_keys"))
-    known = [name for name in names if read_role(name).metrics]
-    return max(known, key=lambda name: (len(read_role(name).metric), len(name)), default="")

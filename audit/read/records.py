@@ -208,9 +208,6 @@ def _set_apart(placed: list[Placed], order: list[int], names: list[str]) -> list
     return notes
 
 
-# --- runs recognised by their figures -------------------------------------------------------------------------------
-
-
 @dataclass
 class _Run:
     """The figures of one group by metric, class and position, and where each stands."""

@@ -33,9 +33,6 @@ _FEW = 10
 Pair = tuple[int, int]
 
 
-# --- behind a figure ------------------------------------------------------------------------------------------------
-
-
 def takes_interval(figure: Placed) -> bool:
     """Whether an interval or a spread may be that of a figure."""
     derived = figure.metric in ("change", "multiple", "difference", "target_range", "split_share", *BESIDE)
@@ -164,9 +161,6 @@ def _won_and_lost(sheet: Sheet, text: str, indexes: list[int]) -> None:
         elif value is not None and sheet.take(beside.line, at):
             count = replace(beside, column=at, end=at + len(shown), printed=shown, value=value, metric=metric)
             sheet.placed.append(replace(count, relation="", inputs=(), unit=""))
-
-
-# --- changes --------------------------------------------------------------------------------------------------------
 
 
 def place_change(spot: Spot, figures: list[Token], metric: str, local: Context, title: str, pair: list[int]) -> None:
