@@ -336,19 +336,7 @@ def _place_print(text: str, key: str, path: str, unit: str = "", decimal: str = 
 
 
 def dump_claims(claims: ClaimSet) -> str:
-    """The claim set as TOML; `parse_claims` reads it back to an equal set.
-
-    Examples
-    --------
-    >>> from assay.audit.claims.model import Group
-    >>> print(dump_claims(ClaimSet("A title", "", (Group("main"),), ())))
-    title = "A title"
-    <BLANKLINE>
-    [[group]]
-    name = "main"
-    <BLANKLINE>
-
-    """
+    """The claim set as TOML; `parse_claims` reads it back to an equal set."""
     blocks = [_toml_lines(replace(claims, groups=(), claims=()))]
     blocks += [_toml_lines(group, "[group]") for group in claims.groups]
     blocks += [_toml_lines(claim, "[claim]") for claim in claims.claims]

@@ -184,14 +184,8 @@ def _of_lines(path: Path, first: str) -> pd.DataFrame:
 def with_positions(material: Material, path: Path | str, options: ReadOptions | None = None) -> Material:
     """A material with the weights that a file says the book held; its turnover and exposure are theirs.
 
-    Of a column of dates and one of weights for each asset, signed fractions of NAV; an empty cell is no position,
-    and a column ``cash`` is none.
-
-    Raises
-    ------
-    InputError
-        If there is no column of numbers, or a weight is infinite.
-
+    Of a column of dates and one of weights for each asset, signed fractions of NAV; an empty cell is no position, and a
+    column ``cash`` is none. `InputError` if there is no column of numbers, or a weight is infinite.
     """
     columns, dates = _read(Path(path), options, "positions")
     names = [name for name in columns if name.strip().lower() != CASH] or list(columns)
@@ -212,13 +206,8 @@ def with_fills(
 
     The book is marked at the closes, from the first fill through the last or, where something is held then, the last
     session; `capital` is the currency before the first fill. For the file see `assay.data.files.fills.load_fills`.
-
-    Raises
-    ------
-    InputError
-        If nothing was closed, there are prices and no capital, the prices lack a session or an asset of a fill, or the
-        book is worth nothing on some session.
-
+    `InputError` if nothing was closed, there are prices and no capital, the prices lack a session or an asset of a
+    fill, or the book is worth nothing on some session.
     """
     fills = load_fills(path, options=options).sort_values("session", kind="stable", ignore_index=True)
     fills["cost"] = fills["cost"].fillna(0.0)

@@ -77,13 +77,8 @@ def retrain(
     """Retrain a model walk-forward and place the printed figures among its seeds and folds.
 
     A row and a finding a claim say where the print lies. `seeds` are fits a fold, `epochs` caps each; no prices mean
-    the embedded sample; `run` is as in `choose_run`.
-
-    Raises
-    ------
-    InputError
-        If the model or the run is unknown, or the prices are too short for a fold.
-
+    the embedded sample; `run` is as in `choose_run`. `InputError` if the model or the run is unknown, or the prices
+    are too short for a fold.
     """
     recipe = load_model(model) if epochs is None else load_model(model, epochs=epochs)
     group, split = choose_run(claims, run)
