@@ -173,7 +173,8 @@ def _body(walk: _Walk, line: Line) -> None:
     if bullet and bullet[1] and tokens and tokens[0].start <= bullet.start(1) < tokens[0].end:
         tokens.pop(0)
     walk.done = bullet is not None and "[x]" in bullet[0].lower()
-    context = walk.context(line)
+    open_box = bullet is not None and "[ ]" in bullet[0]
+    context = replace(walk.context(line), goal=True) if open_box else walk.context(line)
     if entries := scan_log(text, tokens, line.number):
         place_data(spot, tokens, entries, context)
         return

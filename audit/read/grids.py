@@ -68,7 +68,8 @@ class Grid:
         corner = self.header and bare(self.header[0].text) in wordset("metric_titles")
         firsts = [read_role(row.cells[0].text) for row in self.rows if row.cells]
         in_rows = any(role.metrics and not role.turned for role in firsts)
-        return bool(not self.metric_column and titled and not (few and (in_rows or corner)))
+        losses = self.header and bare(self.header[0].text) in wordset("loss_titles")  # whose rows are runs
+        return bool(not self.metric_column and titled and (losses or not (few and (in_rows or corner))))
 
     @cached_property
     def settings(self) -> bool:

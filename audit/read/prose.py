@@ -303,6 +303,8 @@ def _told(text: _Text, token: Token, mention: Mention | None) -> bool:
         return True
     if is_setting(text.before(token, 24)):
         return False
+    if pattern("rate_behind").match(text.text, mention.end):
+        return False  # "25 trades/month"
     digits = token.text.replace(",", "").replace("~", "").isdecimal()
     alone = len(token.text) > 2 and not text.before(token).strip(" -*+•_`")
     counted = pattern("counted_before").search(text.before(token, 40)) is not None
