@@ -117,7 +117,8 @@ def _around(context: Context, label: Label) -> Context:
         at=_place(role) or (bare(text) if key and bare(text) in wordset("whole_keys") else "") or context.at,
         pooled=context.pooled or (f"averaged over {text!r}" if key and says(text, "pooled_keys") else ""),
         topic=_topic(role, words, context.topic),
-        goal=(context.goal and not says(text, "current")) or (role.goal and not role.metrics),
+        goal=(context.goal and not says(text, "current"))
+        or (role.goal and not role.metrics and len(role.entity.split()) < 6),
         settings=says(text, "setting_headings") or (context.settings and not role.metric)
         or (key and says(text, "setting_keys"))
         or (key and role.setting and not role.split),
