@@ -178,6 +178,17 @@ _MALLOPT = {-3: 1 << 28, -1: (1 << 31) - 1}
 
 #: New containers after which Python looks for cycles among them, where it would after 700.
 _OBJECTS_A_COLLECTION = 50_000
+#: Clock cycles, a power of two, for which OpenBLAS's threads spin after a product; 26 by default, which is 25 ms.
+_SPIN = "16"
+
+
+def _spare_the_processor() -> None:
+    """What the imports make stays, so each look through it is in vain; and threads that wait for work sleep.
+
+    The latter is read when numpy is imported, which is later; what a person has set stays.
+    """
+    gc.set_threshold(_OBJECTS_A_COLLECTION)
+    os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", _SPIN)
 
 
 def _keep_freed_memory() -> None:
@@ -198,5 +209,5 @@ def _keep_freed_memory() -> None:
 def run() -> None:
     """The console script."""
     _keep_freed_memory()
-    gc.set_threshold(_OBJECTS_A_COLLECTION)  # what the imports make stays; each look through it would be in vain
+    _spare_the_processor()
     sys.exit(main())
