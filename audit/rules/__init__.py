@@ -17,11 +17,9 @@ __all__ = ["FAMILIES", "IDENTITIES", "REPORT_RULES", "RUN_RULES", "Report", "Run
 #: Rules on one run: the table of identities, and what is no identity.
 RUN_RULES: tuple[Callable[[Run], Iterator[Finding]], ...] = (
     relations.bounds_by_definition, *(partial(apply, row=row) for row in IDENTITIES),
-    relations.shares_sum, relations.telescoping, relations.percentiles,
-    classifiers.shares_by_programming, classifiers.share_from_macro, classifiers.one_class_only,
-    classifiers.stated_majority,
-    samples.proportions_on_stated_sample, samples.matrices_on_stated_sample,
-    calendars.splits,
+    relations.shares_sum, relations.telescoping, relations.percentiles, classifiers.shares_by_programming,
+    classifiers.share_from_macro, classifiers.one_class_only, classifiers.stated_majority,
+    samples.proportions_on_stated_sample, samples.matrices_on_stated_sample, calendars.splits,
     networks.loss_above_floor, networks.parameter_count, networks.file_size,
 )  # fmt: skip
 

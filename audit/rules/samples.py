@@ -158,11 +158,10 @@ def _splits(family: Sequence[Run], n: int) -> dict[int, list[list[Matrix]]]:
     """Positives among n -> matrices of each run, where every run has one and every AUC lies on its grid."""
     printed = [{claim.metric: run.read(claim) for claim in _score_claims(run)} for run in family]
     aucs = [auc for run in family if (auc := run.value("auc")) is not None]
-    out = {
-        k: [scores.binary_matrices(score, n, k, limit=50) for score in printed]
-        for k in range(1, n) if all(grim_counts(auc, 2 * k * (n - k)) for auc in aucs)
+    return {
+        k: matrices for k in range(1, n) if all(grim_counts(auc, 2 * k * (n - k)) for auc in aucs)
+        and all(matrices := [scores.binary_matrices(score, n, k, limit=50) for score in printed])
     }  # fmt: skip
-    return {positives: matrices for positives, matrices in out.items() if all(matrices)}
 
 
 def stated_intervals(report: Report) -> Iterator[Finding]:

@@ -18,9 +18,7 @@ __all__ = ["TABLE", "Figures", "as_printed", "names", "number", "percent", "phra
 #: The figures of a sentence by their names in it.
 Figures = dict[str, Any]
 #: `checks.toml`: what is an identity, and what is none with its sentences.
-TABLE: dict[str, list[dict[str, Any]]] = tomllib.loads(
-    Path(__file__).with_name("checks.toml").read_text(encoding="utf-8")
-)
+TABLE: dict[str, list[dict[str, Any]]] = tomllib.loads(Path(__file__).with_name("checks.toml").read_text("utf-8"))
 _CHECKS = {row["check"]: row for row in TABLE["check"]}
 #: What a finding says on either axis.
 _VERDICTS: dict[str, tuple[Arithmetic | None, Substance | None]] = {
