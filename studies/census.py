@@ -7,15 +7,14 @@ Run: ``python studies/census.py``                          rebuilds census.md fr
 The **pilot** is 1,705 documents collected without their commits: the audit was developed on them. The **fresh** set was
 drawn afterwards, and the **third** after what the fresh one taught was mended, each by a frame that was fixed before
 the audit saw any of it (`census/frame.md`): repositories, commits, kinds of documents, how many of a repository, all by
-a seed. A document is named by repository, path and the first 16
-hex digits of the SHA-256 of its bytes. No text is stored: of a flagged figure the document, the line, the metric and
-the printed digits are kept, and what a person judged after reading the document. Those judgements stand in
-``verdicts.csv`` (every accusation, those that the audit has since withdrawn included), ``first_sight.csv`` (those of
-the fresh and the third set before anything was mended that the set taught) and ``drawn.csv`` (60 documents of the pilot
-and of the fresh set, drawn by their seeds; of the third none were drawn); `--measure` never writes them. One reader
-judged each set: cards written by a training script by their tables, the other drawn documents by the lines with
-figures. The readers of the fresh and the third set also mended what these taught, so that their precision is that of
-the audit after, not before, they were seen.
+a seed. A document is named by repository, path and the first 16 hex digits of the SHA-256 of its bytes. No text is
+stored: of a flagged figure the document, the line, the metric and the printed digits are kept, and what a person judged
+after reading the document. Those judgements stand in ``verdicts.csv`` (every accusation, those that the audit has since
+withdrawn included), ``first_sight.csv`` (those of the fresh and the third set before anything was mended that the set
+taught) and ``drawn.csv`` (60 documents of the pilot and of the fresh set, drawn by their seeds; of the third none were
+drawn); `--measure` never writes them. One reader judged each set: cards written by a training script by their tables,
+the other drawn documents by the lines with figures. The readers of the fresh and the third set also mended what these
+taught, so that their precision is that of the audit after, not before, they were seen.
 
 Prevalence is counted by document, with Wilson intervals; precision by accusation and by document; recall from the drawn
 documents alone, since only those were looked at whether or not the audit spoke.
@@ -243,8 +242,12 @@ def _precision(flags: list[Row], known: Mapping[tuple[str, ...], str], names: tu
     lines += ["", "| check | " + " | ".join(SETS) + " |", "|---" * (len(SETS) + 1) + "|"]
     for kind, check in sorted({key[:2] for key in checks}):
         lines.append(f"| {check} ({kind}) | " + " | ".join(str(checks[kind, check, name]) for name in SETS) + " |")
+    accused = {flag["document"] for flag in flags if flag["kind"] == ACCUSING[0]}
+    homes = Counter(map(_home, accused))
     return [
         *lines, "",
+        (f"The {len(accused)} documents called inconsistent are of {len(homes)} repositories, the most of one"
+        f" {max(homes.values(), default=0)}."), "",
         "An accusation is right where the printed figures cannot hold together as a reader takes them; invented",
         "figures of an example count as printed. “Explained by a baseline” and “not significant” were not judged one",
         "by one: they accuse of nothing.",
@@ -285,8 +288,13 @@ def _missed(read_: list[Row]) -> list[str]:
             "",
         ]  # fmt: skip
         missed = sum(row["inconsistent"] == "yes" and row["caught"] != "yes" for row in results)
+        early = sum(row["inconsistent"] == "yes" and row["caught_first"] == "yes" for row in results)
         if wrong.k:
-            lines += [f"Recall of contradictions among them: {Share(wrong.k - missed, wrong.k)}.", ""]
+            lines += [
+                f"Recall of contradictions among them: {Share(wrong.k - missed, wrong.k)}; before the audit was taught",
+                f"what these documents print, {Share(early, wrong.k)}.",
+                "",
+            ]
         else:
             lines += [
                 ("No document of the draw contradicts itself as far as the reader saw, so recall cannot be estimated;"
