@@ -42,7 +42,7 @@ class _Data:
 
 def _print_checks(context: click.Context, _option: click.Parameter, wanted: bool) -> None:
     if wanted:
-        from assay.audit.rules.checks import render_checks
+        from assay.audit.rules.identity import render_checks
 
         click.echo(render_checks())
         context.exit()

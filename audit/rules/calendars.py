@@ -36,24 +36,18 @@ def days_of(words: str) -> tuple[np.datetime64, np.datetime64] | None:
     match = _PERIOD.fullmatch(words.strip().lower())
     if match is None or bool(match[1]) == bool(match[4]):
         return None
-    word, part = match[2], match[3]
-    first, count = 0, 12
-    if word in ("q", "h") and part.isdigit():
-        count = 3 if word == "q" else 6
-        first = (int(part) - 1) * count
-    elif word and not part and word[:3] in _MONTHS:
-        first, count = _MONTHS.index(word[:3]), 1
-    elif match[1] and not word and len(part) == 2:
-        first, count = int(part) - 1, 1
-    elif match[1] and not word and len(part) == 5:
-        try:
-            return (np.datetime64(f"{match[1]}-{part}", "D"),) * 2
-        except ValueError:
+    year, word, part, count = match[1] or match[4], match[2], match[3], 1
+    try:
+        if word in ("q", "h") and part.isdigit():
+            count = 3 if word == "q" else 6
+            start = np.datetime64(f"{year}-{(int(part) - 1) * count + 1:02d}")
+        elif word and not part and word[:3] in _MONTHS:
+            start = np.datetime64(f"{year}-{_MONTHS.index(word[:3]) + 1:02d}")
+        elif not word and (match[1] or not part):
+            start = np.datetime64(f"{year}-{part}".rstrip("-"))
+        else:
             return None
-    elif word or part:
-        return None
-    start = np.datetime64(match[1] or match[4], "M") + first
-    if not 0 <= first <= 12 - count:
+    except ValueError:
         return None
     return start.astype("datetime64[D]"), (start + count).astype("datetime64[D]") - np.timedelta64(1, "D")
 

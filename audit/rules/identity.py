@@ -1,4 +1,4 @@
-"""What an identity between printed figures is, and the one function that applies a row of them to a run.
+"""What an identity between printed figures is, the one function that applies a row of them to a run, and every check.
 
 The rows are data (`checks.toml`, whose head explains their fields): which figure follows from which others, by what
 formula on intervals, in which words, and when a miss is a proof. Nothing else about such a check is code.
@@ -7,6 +7,7 @@ formula on intervals, in which words, and when a miss is a proof. Nothing else a
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,7 @@ from assay.audit.rules.scope import Run
 from assay.audit.rules.words import TABLE, phrase, say, span
 from assay.audit.verdicts import Finding
 
-__all__ = ["IDENTITIES", "Identity", "apply"]
+__all__ = ["CHECKS", "IDENTITIES", "Check", "Identity", "apply", "render_checks"]
 
 
 @dataclass(frozen=True)
@@ -226,3 +227,43 @@ def _shown(row: Identity, s: Situation, readings: Mapping[str, Interval], chosen
     key = chosen if chosen in shown else next(iter(shown))
     every = "; ".join(f"{text} {name}".strip() for name, text in shown.items())
     return words | {"value": shown[key], "readings": f"{shown[key]} ({key})" if chosen and key else every}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One check of ``assay audit --checks``: its id, what it takes, what must hold, its source, and its premise."""
+
+    check: str
+    figures: str
+    formula: str
+    source: str
+    premise: str = ""
+
+
+_NAMES = {"value": "…", "readings": "…", "of": "", "count": "k", "range": "[a, b]"}
+
+
+def _of(row: Identity) -> Check:
+    """An identity in words: its names in the place of figures."""
+    words = re.sub(r"\{([^}:]+)[^}]*\}", lambda m: _NAMES.get(m[1], re.sub(r"[_^]|/\*", " ", m[1]).strip()), row.words)
+    inputs = ", ".join(re.sub(r"[?^]|/\*", "", name).replace("_", " ") for name in row.inputs)
+    figures = f"{row.result.replace('_', ' ')} {row.relation} f({inputs})"
+    if row.within:
+        figures = f"{row.within[0]:g} ≤ f({row.result.replace('_', ' ')}, {inputs}) ≤ {row.within[1]:g}"
+        figures = figures.removeprefix("-inf ≤ ").removesuffix(" ≤ inf")
+    return Check(row.check, figures, words, row.source, row.premise)
+
+
+#: Every check: the identities first, then what is no identity.
+CHECKS: tuple[Check, ...] = (
+    *map(_of, IDENTITIES), *(Check(**{k: v for k, v in row.items() if k != "says"}) for row in TABLE["check"]),
+)  # fmt: skip
+
+
+def render_checks() -> str:
+    """The table for a terminal, by number."""
+    lines = []
+    for check in sorted(CHECKS, key=lambda check: (check.check[0], int(check.check[1:].split()[0]))):
+        lines += [check.check, f"  takes    {check.figures}", f"  holds    {check.formula}"]
+        lines += [f"  source   {check.source}"] + ([f"  assumes  {check.premise}"] if check.premise else [])
+    return "\n".join(lines)

@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from assay.audit.rules import IDENTITIES
-from assay.audit.rules.checks import CHECKS, render_checks
+from assay.audit.rules.identity import CHECKS, IDENTITIES, render_checks
 from assay.commands.audit import audit
 
 AUDIT = Path(__file__).parents[2] / "audit"
