@@ -345,16 +345,10 @@ def _place(text: _Text, token: Token, metric: str, local: Context, reason: str) 
         if told or pattern("goal_after").match(after) or pattern("goal_before").search(before):
             local = replace(local, goal=True)
         unit = unit_of(text.text[max(0, token.start - 20) : token.start].rstrip(" =:~*`"), token.text)
-        text.claim(token, metric, local, label=_class_of(text, token, metric, local), unit=unit)
-
-
-def _class_of(text: _Text, token: Token, metric: str, context: Context) -> str:
-    """The class named right before the metric or the figure: "Sell precision 99.7%"."""
-    if context.label or metric not in wordset("per_class"):
-        return ""
-    piece = pattern("clause_mark").split(text.folded[max(0, token.start - 60) : token.start])[-1]
-    labels = read_role(piece).labels
-    return labels[-1].capitalize() if len(labels) == 1 else ""
+        # "Sell precision 99.7%": the class named right before the metric or the figure.
+        piece = pattern("clause_mark").split(text.folded[max(0, token.start - 60) : token.start])[-1]
+        labels = read_role(piece).labels if metric in wordset("per_class") and not local.label else ()
+        text.claim(token, metric, local, label=labels[0].capitalize() if len(labels) == 1 else "", unit=unit)
 
 
 def _local(text: _Text, token: Token) -> Context:
@@ -382,20 +376,19 @@ def _nearest(text: _Text, number: int) -> Mention | None:
     """The name right before or right after the figure, with only linking words between."""
     figures, token, folded = text.figures, text.figures[number], text.folded
     previous_end = figures[number - 1].end if number else 0
-    following = [figure for figure in figures[number + 1 :] if not figure.spread][:1]
-    next_start = following[0].start if following else len(folded)
-    tail = max((figure.end for figure in figures[number:] if figure.start < next_start), default=token.end)
-    best, least = None, _APART
-    first = bisect_left(text.named, token.start - REACH, key=lambda mention: mention.start)
-    for mention in itertools.takewhile(lambda m: m.start <= token.end + REACH, text.named[first:]):
-        cost = _APART
+    after = next((i for i in range(number + 1, len(figures)) if not figures[i].spread), len(figures))
+    next_start = figures[after].start if after < len(figures) else len(folded)
+
+    def cost(mention: Mention) -> float:
         if mention.end <= token.start:
-            cost = _cost_before(folded, mention, token, previous_end)
-        elif token.end <= mention.start < next_start and folded[mention.end :].lstrip()[:1] != "=":
-            cost = _cost_after(folded[tail : mention.start])
-        if cost < least:
-            best, least = mention, cost
-    return best
+            return _cost_before(folded, mention, token, previous_end)
+        behind = token.end <= mention.start < next_start and folded[mention.end :].lstrip()[:1] != "="
+        return _cost_after(folded[figures[after - 1].end : mention.start]) if behind else _APART
+
+    ends = token.start - REACH, token.end + REACH
+    reach = slice(*(bisect_left(text.named, end, key=lambda mention: mention.start) for end in ends))
+    best = min(text.named[reach], key=cost, default=None)
+    return best if best is not None and cost(best) < _APART else None
 
 
 def _cost_before(folded: str, mention: Mention, token: Token, previous_end: int) -> float:
@@ -408,17 +401,12 @@ def _cost_before(folded: str, mention: Mention, token: Token, previous_end: int)
         linked = folded[previous_end : token.start].strip(" *_`") in ("and", "or", "e", "y", "和", "/", "(")
     else:
         clear = pattern("short_bracket").sub(" ", gap, count=1)
-        linked = not pattern("not_a_link").search(clear) and _links().issuperset(words_of(clear))
+        linked = not pattern("not_a_link").search(clear) and wordset("links").issuperset(words_of(clear))
     # "60% win rate with 2.12 profit factor": the name right behind another figure is of that.
     taken = 0 < previous_end <= mention.start and not folded[previous_end : mention.start].strip(" *_`")
     linked = linked and not (taken and gap.strip(" *_`:="))
     cost = len(gap.strip(" *_`:=(")) / 10 + (3.0 if crossed else 0.0)
     return cost if linked else _APART
-
-
-@lru_cache(maxsize=1)
-def _links() -> frozenset[str]:
-    return wordset("links") - wordset("loose_links")
 
 
 def _cost_after(gap: str) -> float:

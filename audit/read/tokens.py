@@ -15,8 +15,6 @@ from assay.audit.read.words import pattern, table
 
 __all__ = ["Token", "scan_line"]
 
-#: Of lines longer than the first only what lies within the second of a digit is searched for dates, paths and lists.
-_SHORT, _NEAR = 400, 60
 _RUN = re.compile(r"\d[\d.,'’_\u00a0\u202f]*\d|\d")
 #: A letter of an alphabet (not an ideograph, which stands beside digits without belonging to them).
 _LETTER = r"(?:(?![\u2e80-\U0010ffff])[^\W\d])"
@@ -56,12 +54,11 @@ def scan_line(text: str) -> list[Token]:
         return []
     free = list(text)
     tokens: list[Token] = []
-    for begin, end in _near_digits(text):
-        for first, last, kind in _opaque(text[begin:end]):
-            piece = "".join(free[begin + first : begin + last])
-            if "\0" not in piece and any(map(str.isdecimal, piece)):
-                free[begin + first : begin + last] = "\0" * (last - first)
-                tokens.append(Token(begin + first, begin + last, text[begin + first : begin + last], kind))
+    for first, last, kind in _opaque(text):
+        piece = "".join(free[first:last])
+        if "\0" not in piece and any(map(str.isdecimal, piece)):
+            free[first:last] = "\0" * (last - first)
+            tokens.append(Token(first, last, text[first:last], kind))
     rest, position = "".join(free), 0
     while run := _RUN.search(rest, position):
         for token in _numbers(rest, *run.span()):
@@ -71,19 +68,6 @@ def scan_line(text: str) -> list[Token]:
                 tokens.append(replace(token, start=start, text=shown))
                 position = token.end
     return _joined(text, sorted(tokens, key=lambda token: token.start))
-
-
-def _near_digits(text: str) -> list[tuple[int, int]]:
-    """The stretches of a long line that lie near digits; a short line whole."""
-    if len(text) <= _SHORT:
-        return [(0, len(text))]
-    out: list[tuple[int, int]] = []
-    for match in _RUN.finditer(text):
-        begin, end = max(0, match.start() - _NEAR), min(len(text), match.end() + _NEAR)
-        if out and begin <= out[-1][1]:
-            begin = out.pop()[0]
-        out.append((begin, end))
-    return out
 
 
 def _opaque(text: str) -> Iterator[tuple[int, int, str]]:
