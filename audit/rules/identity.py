@@ -35,7 +35,7 @@ class Identity:
     source: str
     relation: str = "="
     within: tuple[float, float] | None = None
-    null: float | None = None
+    chance: bool = False
     premise: str = "all figures are of one run"
     proves: str = "="
     proof: tuple[str, ...] = ("one sample",)
@@ -57,7 +57,7 @@ class Identity:
 
     def value(self, s: Situation, result: Interval) -> Mapping[str, Interval]:
         """What the formula makes of the inputs: readings by name, none where it does not apply."""
-        own = (result,) if self.within or self.null is not None else ()
+        own = (result,) if self.within or self.chance else ()
         answer = FORMULAS[self.formula](*own, *s.values)
         readings = answer if isinstance(answer, Mapping) else {} if answer is None else {"": answer}
         return {name: v if isinstance(v, Interval) else Interval.point(float(v)) for name, v in readings.items()}
@@ -153,7 +153,7 @@ def _judged(row: Identity, s: Situation) -> Iterator[Finding]:
     readings = row.value(s, value)
     if not readings:
         return
-    if row.null is not None:
+    if row.chance:
         yield from _against_chance(row, s, readings)
         return
     # A share without a percent sign may stand for a percentage; above 3 it does.
@@ -191,14 +191,13 @@ def _judged(row: Identity, s: Situation) -> Iterator[Finding]:
 
 
 def _against_chance(row: Identity, s: Situation, readings: Mapping[str, Interval]) -> Iterator[Finding]:
-    """What the interval around a figure says of its value without skill."""
+    """What the interval around a figure says of 0, its value without skill."""
     (far, around), (*_, (near, least)) = next(iter(readings.items())), readings.items()
-    if around.holds(row.null or 0.0, 0.0):
-        sentence = f"{phrase(row.words, _shown(row, s, readings, far))[:-1]}, which holds {row.null:g}."
-        yield say("weak", row.check, [s.claims[row.result]], sentence=sentence, premise=row.premise, weight=row.missing)
-    elif least.low > (row.null or 0.0):
-        sentence = phrase(row.words, _shown(row, s, readings, near))
-        yield say("supported", row.check, [s.claims[row.result]], sentence=sentence, premise=row.premise)
+    if around.holds(0.0, 0.0) or least.low > 0:
+        weak = around.holds(0.0, 0.0)
+        sentence = phrase(row.words + ", which holds 0" * weak, _shown(row, s, readings, far if weak else near))
+        yield say("weak" if weak else "supported", row.check, [s.claims[row.result]], sentence=sentence,
+                  premise=row.premise, weight=row.missing * weak)  # fmt: skip
 
 
 def _shown(row: Identity, s: Situation, readings: Mapping[str, Interval], chosen: str = "") -> dict[str, object]:

@@ -369,14 +369,11 @@ def _of_money(s: Situation) -> bool:
     return not each.value.percent and not total.value.percent and len(signs) == 1 and signs != {""}
 
 
-#: How far a Sharpe ratio may exceed return over volatility before no change of sampling frequency is believed.
-FREQUENCY = 1.25
-
-
 def _same_frequency(s: Situation) -> bool:
+    """Beyond 1.25 times return over volatility no change of sampling frequency is believed."""
     printed = s.run.read(s.involved[0])
     top = max(value.high for value in books.sharpe_readings(*s.values).values())
-    return top <= 0 or printed.low / top > FREQUENCY if printed.low > top else s.values[2] is not None
+    return top <= 0 or printed.low / top > 1.25 if printed.low > top else s.values[2] is not None
 
 
 def _levels(s: Situation) -> bool:

@@ -126,16 +126,15 @@ def common_sample(family: Sequence[Run]) -> Iterator[Finding]:
     claims = [c for run in family if (c := run.get("accuracy")) is not None and not c.value.about]
     binary = all(run.two_classes is not None for run in family)
     enough = binary and sum(len(_score_claims(run)) for run in family) >= 3
-    if not claims or (not enough and (len(claims) < 2 or len({claim.printed for claim in claims}) < 2)):
+    if not claims or (not enough and len({claim.printed for claim in claims}) < 2):
         return
     shares = [family[0].read(claim) for claim in claims]
     sizes = scores.common_sizes(shares, SIZE_CAP)
-    powered = [n for n in range(1, SEARCH_CAP + 1) if all(grim_has_power(share, n) for share in shares)]
-    fitting = [n for n in sizes if n in set(powered)]
-    if not fitting or len(fitting) * 4 > len(powered):
-        return
-    solved = {n: split for n in fitting[:TRIED] if binary and (split := _splits(family, n))}
-    fitting = list(solved)[:4] if binary else fitting
+    powered = {n for n in range(1, SEARCH_CAP + 1) if all(grim_has_power(share, n) for share in shares)}
+    few = [n for n in sizes if n in powered]
+    few = few if len(few) * 4 <= len(powered) else []
+    solved = {n: split for n in few[:TRIED] if binary and (split := _splits(family, n))}
+    fitting = list(solved)[:4] if binary else few
     if not fitting:
         return
     smallest, multiple = fitting[0], len(sizes) > 1 and all(n % fitting[0] == 0 for n in sizes)
