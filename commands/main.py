@@ -172,10 +172,6 @@ def _output_lost(error: OSError, code: int) -> int:
     return 2
 
 
-#: Parameters of glibc's `mallopt`: from what size on an array is given back at once, and how much else is kept.
-_MALLOPT = {-3: 1 << 28, -1: (1 << 31) - 1}
-
-
 #: New containers after which Python looks for cycles among them, where it would after 700.
 _OBJECTS_A_COLLECTION = 50_000
 #: Clock cycles, a power of two, for which OpenBLAS's threads spin after a product; 26 by default, which is 25 ms.
@@ -189,6 +185,10 @@ def _spare_the_processor() -> None:
     """
     gc.set_threshold(_OBJECTS_A_COLLECTION)
     os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", _SPIN)
+
+
+#: Parameters of glibc's `mallopt`: from what size on an array is given back at once, and how much else is kept.
+_MALLOPT = {-3: 1 << 28, -1: (1 << 31) - 1}
 
 
 def _keep_freed_memory() -> None:
