@@ -48,7 +48,6 @@ class _Walk:
     block: int = 0
     previous: str = "blank"
     read_until: int = 0
-    done: bool = False
     sized: bool = False
 
     def spot(self, line: Line, *, item: str = "") -> Spot:
@@ -76,8 +75,7 @@ class _Walk:
         context = fold(Context(pooled=pooled, section=inner[0] if inner else ""), path)
         if self.owner and self.owner != self.label:
             context = replace(fold(context, (Label(self.owner, "title"),)), topic=context.topic)
-        context = fold(context, (Label(self.label, "title"),)) if self.label else context
-        return replace(context, goal=False) if self.done else context
+        return fold(context, (Label(self.label, "title"),)) if self.label else context
 
     def entitle(self, text: str) -> None:
         """A title line names what follows, until the next one or a heading; a run that it names outlives plain ones."""
@@ -172,7 +170,6 @@ def _body(walk: _Walk, line: Line) -> None:
     start = bullet.end() if bullet else len(text) - len(text.lstrip())
     if bullet and bullet[1] and tokens and tokens[0].start <= bullet.start(1) < tokens[0].end:
         tokens.pop(0)
-    walk.done = bullet is not None and "[x]" in bullet[0].lower()
     open_box = bullet is not None and "[ ]" in bullet[0]
     context = replace(walk.context(line), goal=True) if open_box else walk.context(line)
     if entries := scan_log(text, tokens, line.number):

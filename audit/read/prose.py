@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from assay.audit.claims.metrics import METRICS
-from assay.audit.read.labels import SETTING, SPLIT_NAMES, Context, Reading, named, of_units, unit_of, wrong_unit
+from assay.audit.read.labels import SETTING, Context, Reading, named, of_units, unit_of, wrong_unit
 from assay.audit.read.sheet import Spot, numbers
 from assay.audit.read.tokens import Token, scan_line
 from assay.audit.read.words import (
@@ -313,10 +313,6 @@ def _told(text: _Text, token: Token, mention: Mention | None) -> bool:
 
 def _place(text: _Text, token: Token, metric: str, local: Context, reason: str) -> None:
     before, after, topic = text.before(token), text.after(token), text.context.topic
-    share = pattern("split_before").search(before)
-    if not metric and share and share[1] in SPLIT_NAMES and "%" in token.text:
-        text.claim(token, "split_share", replace(local, label=SPLIT_NAMES[share[1]], split=""))
-        return
     if not metric and topic in METRICS and pattern("versus").search(before):
         where = read_role(text.folded[token.end : token.end + 30])
         metric, local = topic, replace(local, group=(*text.context.group, where.earlier or "compared"))
