@@ -76,9 +76,11 @@ def _may_accuse(finding: Finding, claims: ClaimSet, prints: Counter[tuple[str, s
         return False
     by_context = finding.stated and check.startswith(_DRAFTS["by context"])
     if len(figures) == 1:
-        return (by_context and not (check.startswith("C26 ") and _rough_head(claims, figures[0]))) or (
-            check.startswith(_DRAFTS["alone"]) and not finding.stated
-        )
+        # "About" so many parameters beside dense layers alone are those of a head, whose trunk stands elsewhere.
+        layers = getattr(claims.group(figures[0].group).architecture, "layers", ())
+        head = figures[0].value.about and all(layer.kind in ("dense", "dropout") for layer in layers)
+        alone = check.startswith(_DRAFTS["alone"]) and not finding.stated
+        return alone or (by_context and not (check.startswith("C26 ") and head))
     one_run = len({(claim.group, claims.split_of(claim), claim.at) for claim in figures}) == 1
     if by_context:
         return one_run
@@ -87,12 +89,6 @@ def _may_accuse(finding: Finding, claims: ClaimSet, prints: Counter[tuple[str, s
     records = set.intersection(*alike) - {""}  # a figure that is printed alike in two records is of both
     apart = any(all(prints[record, claim.metric, claim.label] == 1 for claim in figures) for record in records)
     return (one_run and apart) or _tied(figures)
-
-
-def _rough_head(claims: ClaimSet, claim: Claim) -> bool:
-    """Whether a count is "about" so much and dense layers alone are described: a head, whose trunk stands elsewhere."""
-    layers = getattr(claims.group(claim.group).architecture, "layers", ())
-    return claim.value.about and all(layer.kind in ("dense", "dropout") for layer in layers)
 
 
 def _tied(figures: list[Claim]) -> bool:

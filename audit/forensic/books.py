@@ -131,13 +131,10 @@ def icir_readings(
     """Mean IC or rank IC over its deviation, a period or a year; the two may have denominators n and n - 1."""
     n = 12 if sessions is None else sessions
     stretch = math.sqrt(n / (n - 1)) if n > 1 else 1.0
-    readings = {}
-    for mean, of in ((ic, ""), (rank, "rank IC, " if ic is not None else "")):
-        if mean is not None:
-            daily = mean / std * Interval(1 / stretch, stretch)
-            readings[f"{of}daily"] = daily
-            readings |= {f"{of}annualised by √{p}": daily * math.sqrt(p) for p in (252, 12, 52, 365, 250, 260)}
-    return readings
+    over = {"daily": 1.0} | {f"annualised by √{p}": math.sqrt(p) for p in (252, 12, 52, 365, 250, 260)}
+    means = ((ic, ""), (rank, "rank IC, " if ic is not None else ""))
+    return {f"{of}{name}": mean / std * Interval(root / stretch, root * stretch)
+            for mean, of in means if mean is not None for name, root in over.items()}  # fmt: skip
 
 
 def transfer_coefficient(sharpe: Interval, icir: Interval, periods: float | None) -> dict[str, Interval]:

@@ -18,7 +18,7 @@ import numpy as np
 from assay.audit.claims.intervals import Interval, corners, mean_of
 
 __all__ = [
-    "ClassShares", "Matrix", "binary_matrices", "called_share", "class_shares", "common_sizes", "entropy",
+    "ClassShares", "Matrix", "binary_matrices", "called_share", "class_shares", "entropy",
     "f1_average_range", "f1_range", "grim_counts", "grim_has_power", "largest_share_from_macro", "macro_f1_readings",
     "matrix_scores", "prevalence_range",
 ]  # fmt: skip
@@ -37,11 +37,6 @@ def grim_counts(share: Interval, n: int) -> range:
 def grim_has_power(share: Interval, n: int) -> bool:
     """Whether some print of this precision would be impossible on n cases: the interval is narrower than 1/n."""
     return share.width * n < 1
-
-
-def common_sizes(shares: Sequence[Interval], cap: int) -> list[int]:
-    """Sample sizes up to `cap` on which every printed share is a whole count: any of them may be it."""
-    return [n for n in range(1, cap + 1) if all(len(grim_counts(share, n)) for share in shares)]
 
 
 def f1_range(precision: Interval, recall: Interval) -> Interval:
@@ -63,8 +58,8 @@ def macro_f1_readings(f1: Parts, precision: Parts | None = None, recall: Parts |
     """Macro-F1 in its two readings: the mean of the class F1, and F1 of mean precision and mean recall."""
     readings = {"mean of the class F1": mean_of(f1.values())}
     if precision is not None and recall is not None and set(precision) == set(recall) == set(f1):
-        of_means = f1_range(mean_of(precision.values()), mean_of(recall.values()))
-        readings["F1 of mean precision and mean recall"] = of_means
+        means = (mean_of(precision.values()), mean_of(recall.values()))
+        readings["F1 of mean precision and mean recall"] = f1_range(*means)
     return readings
 
 

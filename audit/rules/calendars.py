@@ -95,8 +95,7 @@ def years_of(run: Run) -> Interval | None:
 
 def splits(run: Run) -> Iterator[Finding]:
     """Stated splits lie apart, and their stated shares match their dates."""
-    stated = ((split.name, _dates(split.start, split.end)) for split in run.group.sample.splits)
-    dated = {name: dates for name, dates in stated if dates is not None}
+    dated = {s.name: dates for s in run.group.sample.splits if (dates := _dates(s.start, s.end)) is not None}
     for (first, before), (second, after) in itertools.pairwise(sorted(dated.items(), key=lambda item: item[1])):
         claims = [c for c in run.members if c.metric in ("split_share", "sessions") and c.label in (first, second)]
         if after[0] <= before[1] and claims:

@@ -91,10 +91,8 @@ def apply(run: Run, row: Identity) -> Iterator[Finding]:
     """What a row says of a run: of the whole and, where the row says so, of every label."""
     if not any(name.partition("/")[0] in run.metrics for name in row.result.split("|")):
         return
-    labels = [""]
-    if row.by_label:
-        labels += dict.fromkeys(c.label for c in run.members if c.label and c.metric in row.result.split("|"))
-    for label in labels:
+    own = (c.label for c in run.members if row.by_label and c.metric in row.result.split("|"))
+    for label in dict.fromkeys(("", *own)):
         situation = _situation(run, row, label)
         if situation is not None and all(CONDITIONS[name](situation) for name in row.when):
             yield from _judged(row, situation)

@@ -51,12 +51,6 @@ def _factor(rate: Interval, payoff: Interval) -> Interval:
     return corners(lambda p, b: math.inf if p >= 1 else p / (1 - p) * b, rate, payoff)
 
 
-def _above_best(sharpe: Interval, n: float, periods: float, trials: int) -> float | None:
-    """Low end of a Sharpe ratio's interval less the best of so many trials without skill, or None where it holds 0."""
-    low = books.sharpe_interval(sharpe.high, n, periods).low
-    return low - books.deflated_floor(trials, n, periods) if trials > 1 and low > 0 else None
-
-
 def _around(sharpe: Interval, n: float, periods: float) -> dict[str, Interval]:
     """Intervals around both ends of the print, the one further from zero first."""
     ends = (sharpe.high, sharpe.low) if sharpe.middle >= 0 else (sharpe.low, sharpe.high)
@@ -74,12 +68,6 @@ def _stopped(best: Interval | float, patience: float, cap: float | None) -> Inte
     """Epochs run when training stops `patience` epochs after the best one, or at the cap, one epoch either way."""
     run, cap = Interval(patience - 1, patience + 1) + best, math.inf if cap is None else cap
     return Interval(min(run.low, cap), min(run.high, cap))
-
-
-def _guessing(classes: float, n: float | None, positives: float | None) -> float:
-    """Log loss of the best constant forecast: the entropy of the base rate where two classes have one, else ln K."""
-    known = classes == 2 and n and positives is not None and 0 < positives < n
-    return scores.entropy([positives / n, 1 - positives / n]) if known and n and positives else math.log(classes)
 
 
 FORMULAS: Mapping[str, Callable[..., Any]] = {
@@ -103,7 +91,9 @@ FORMULAS: Mapping[str, Callable[..., Any]] = {
     "Jaccard": lambda p, r: 1 / (1 / p.low + 1 / r.low - 1) if min(p.low, r.low) > 0 else 0.0,
     "Σ share·rate": _mixture,
     "prevalence": scores.prevalence_range,
-    "guessing": _guessing,
+    # Where two classes have one, the entropy of their base rate.
+    "guessing": lambda k, n, up: (
+        scores.entropy([up / n, 1 - up / n]) if k == 2 and n and up and up < n else math.log(k)),
     # Regressions
     "√n a": lambda mae, n: mae * math.sqrt(max(n, 1.0)),
     "a² + b²": _pieces,
@@ -147,7 +137,10 @@ FORMULAS: Mapping[str, Callable[..., Any]] = {
     # Portfolios
     "Lo": _around,
     "Lo less the goal": lambda goal, *of: {name: end - goal.low for name, end in _around(*of).items()},
-    "above the best": _above_best,
+    # From its low end, where that is above 0.
+    "above the best": lambda sharpe, n, periods, trials: (
+        low - books.deflated_floor(trials, n, periods)
+        if trials > 1 and (low := books.sharpe_interval(sharpe.high, n, periods).low) > 0 else None),
     "return / volatility": books.sharpe_readings,
     "foresight": books.foresight_ceiling,
     "needed hit rate": books.needed_hit_rate,
@@ -223,23 +216,10 @@ def _planned(run: Run, name: str) -> int | None:
     return int(claim.value.value) if stated is None and claim is not None and whole else stated
 
 
-def _end(run: Run, side: str) -> float | None:
-    """One end of the target's printed range, at its widest; None where the range is missing or empty."""
-    span = run.group.target.span
-    return None if span is None or span.high <= span.low else float(getattr(span, side))
-
-
 def _side(run: Run, name: str) -> float:
     """Gross weight of a side of the book; half each where one is not stated."""
     book = run.group.portfolio
     return 0.5 if book.long_gross is None or book.short_gross is None else float(getattr(book, name))
-
-
-def _classes_guessed(run: Run) -> int | None:
-    """Number of classes that the log loss is over."""
-    terms = run.group.loss.terms if run.group.loss is not None else ()
-    k = 2 if terms and terms[0].kind == "binary_cross_entropy" else len(run.group.classes) or 2
-    return k if k >= 2 else None
 
 
 def _quantiles(run: Run) -> int:
@@ -285,10 +265,11 @@ CONTEXT: Mapping[str, Callable[[Run], Any]] = {name: _stated(path) for name, pat
     "long side": lambda run: _side(run, "long_gross"),
     "short side": lambda run: _side(run, "short_gross"),
     "quantiles": _quantiles,
-    "lowest": lambda run: _end(run, "low"),
-    "highest": lambda run: _end(run, "high"),
+    "lowest": lambda run: (span := run.group.target.span) and (span.low if span.width > 0 else None),
+    "highest": lambda run: (span := run.group.target.span) and (span.high if span.width > 0 else None),
     "assumed volatility": lambda run: None if run.group.target.daily_volatility else Interval.point(0.02),
-    "classes guessed": _classes_guessed,
+    "classes guessed": lambda run: 2 if [term.kind for term in getattr(run.group.loss, "terms", ())[:1]] == [
+        "binary_cross_entropy"] else max(2, len(run.group.classes)),
     "class shares": class_shares,
     "cap": lambda run: _planned(run, "max_epochs"),
     "patience": lambda run: _planned(run, "patience"),
@@ -319,9 +300,9 @@ def _goal(metric: str) -> Callable[[Run], Claim | None]:
     """The threshold that the report sets for a metric of a run, or of the only one that prints it."""
 
     def goal(run: Run) -> Claim | None:
-        alike = [c for c in run.claims.claims if c.metric == metric]
+        alike = [c for c in run.claims.claims if c.metric == metric and run.get(metric) is not None]
         alone = {c.group for c in alike if not c.target} == {run.group.name}
-        goals = (c for c in alike if c.target and c.value.bound in ("", ">", ">=") and run.get(metric) is not None)
+        goals = (c for c in alike if c.target and c.value.bound in ("", ">", ">="))
         return next((c for c in goals if alone or c.group == run.group.name), None)
 
     return goal
@@ -356,12 +337,6 @@ def _one_class(s: Situation) -> bool:
     return s.run.one_class(*(claim for name, claim in s.claims.items() if name in ("precision", "recall", "f1")))
 
 
-def _beyond_any_average(s: Situation) -> bool:
-    """Beyond what any average leaves, standing together is enough; inside, the figures must be of one class."""
-    beyond = not s.read("f1").meets(scores.f1_average_range(*s.values))
-    return s.run.together(*s.involved) and (beyond or _one_class(s))
-
-
 def _of_money(s: Situation) -> bool:
     """Whether an expectancy is money a trade: as its total, and neither in percent nor in units of the risk."""
     each, total = s.claims["expectancy"], s.claims["total_profit"]
@@ -389,20 +364,7 @@ def _plain_loss(s: Situation) -> bool:
     loss, run = s.run.group.loss, s.run
     if loss is None:
         return len(run.group.classes) == 2 and run.get("accuracy") is not None
-    kinds = ("binary_cross_entropy", "cross_entropy")
-    return len(loss.terms) == 1 and loss.terms[0].kind in kinds and loss.terms[0].weight == 1
-
-
-def _before_cap(s: Situation) -> bool:
-    """Whether training ended by itself, after a best epoch that is not told."""
-    cap, best = CONTEXT["cap"](s.run), s.run.get("best_epoch") or CONTEXT["stated best"](s.run)
-    return best is None and (cap is None or s.read("epochs_run").high < cap - 0.4)
-
-
-def _in_order(s: Situation) -> bool:
-    ran, cap = s.read("epochs_run"), CONTEXT["cap"](s.run)
-    early = "best_epoch" not in s.claims or s.read("best_epoch").low <= ran.high + 0.5
-    return early and (cap is None or ran.low <= cap + 0.5)
+    return [(t.kind, t.weight) for t in loss.terms] in ([("binary_cross_entropy", 1)], [("cross_entropy", 1)])
 
 
 def _round_the_clock(s: Situation) -> bool:
@@ -423,7 +385,9 @@ CONDITIONS: Mapping[str, Callable[[Situation], bool]] = {
     # A person grouped the figures, or a draft has them within a few lines.
     "together": lambda s: s.run.together(*s.involved),
     "one class": _one_class,
-    "one class, or beyond any average": _beyond_any_average,
+    # Beyond what any average leaves, standing together is enough; inside, the figures must be of one class.
+    "one class, or beyond any average": lambda s: s.run.together(*s.involved) and (
+        _one_class(s) or not s.read("f1").meets(scores.f1_average_range(*s.values))),
     "several classes": lambda s: len(named := [c.label for c in s.parts if c.metric == s.parts[0].metric]) >= 2
         and completeness(s.run, named)[0],
     "all classes": lambda s: completeness(s.run, [claim.label for claim in s.parts])[1],
@@ -472,8 +436,12 @@ CONDITIONS: Mapping[str, Callable[[Situation], bool]] = {
     "market stated": lambda s: bool(s.run.group.sample.market),
     "within the period": lambda s: s.read("sessions").low <= CONTEXT["days of the period"](s.run),
     "no restarts": lambda s: not getattr(s.run.group.schedule, "restarts", False),
-    "epochs in order": _in_order,
-    "stopped before the cap": _before_cap,
+    "epochs in order": lambda s: (
+        ("best_epoch" not in s.claims or s.read("best_epoch").low <= s.read("epochs_run").high + 0.5)
+        and s.read("epochs_run").low <= (CONTEXT["cap"](s.run) or math.inf) + 0.5),
+    # By itself, after a best epoch that is not told.
+    "stopped before the cap": lambda s: (s.run.get("best_epoch") or CONTEXT["stated best"](s.run)) is None
+        and s.read("epochs_run").high < (CONTEXT["cap"](s.run) or math.inf) - 0.4,
     "patience served": lambda s: s.read("epochs_run").high >= s.values[0],
 }  # fmt: skip
 

@@ -129,7 +129,7 @@ def common_sample(family: Sequence[Run]) -> Iterator[Finding]:
     if not claims or (not enough and len({claim.printed for claim in claims}) < 2):
         return
     shares = [family[0].read(claim) for claim in claims]
-    sizes = scores.common_sizes(shares, SIZE_CAP)
+    sizes = [n for n in range(1, SIZE_CAP + 1) if all(grim_counts(share, n) for share in shares)]
     powered = {n for n in range(1, SEARCH_CAP + 1) if all(grim_has_power(share, n) for share in shares)}
     few = [n for n in sizes if n in powered]
     few = few if len(few) * 4 <= len(powered) else []
