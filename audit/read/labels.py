@@ -374,35 +374,15 @@ def unit_of(label: str, printed: str) -> str:
 
 
 def wrong_unit(metric: str, token: Token) -> str:
-    """Why a figure cannot be of a metric by its print alone: the unit, the size or the sign; ``""`` where it can."""
-    kind, unit, text, units = METRICS[metric].kind, token.unit, token.text.lower(), table("units")
-    sized = text.rstrip("+").endswith(("kb", "mb", "gb", "tb", "kib", "mib", "gib"))
-    if sized or kind == "size":
-        return "" if sized and kind == "size" else "its unit is no " + metric.replace("_", " ")
-    if unit in units["time"] and kind != "duration" and metric not in ("sessions", "epochs_run", "best_epoch"):
-        return f"in {unit}, a length of time"
-    if unit in units["things"] and kind not in ("count", "duration") and metric != "throughput":
-        return f"a count of {unit}"
-    if kind == "duration" and not any(map(str.isalpha, unit)):
-        return "no unit of time"
-    signed = text[:1] == "+" and "%" in text and kind in ("proportion", "score")
-    if signed or (text.endswith(("pp", "pps")) and kind not in ("change", "other")):
-        return "a change of it"
-    if text.endswith(("x", "×")) and kind not in ("ratio", "other", "change"):
-        return "a multiple"
-    no_money = kind not in wordset("kinds_in_money") or metric in wordset("no_money")
-    if no_money and any(mark in text for mark in "$€£₹¥"):
-        return "an amount of money"
-    if metric == "total_profit" and pattern("small_decimal").fullmatch(text):
-        return "no amount of money"
-    if kind in ("proportion", "score") and pattern("few").fullmatch(text):
-        return "no share"
-    if text[:1] == "+" and METRICS[metric].low == 0.0 and kind in ("error", "count"):
-        return "a change of it"
-    if "%" in text and metric in wordset("no_percent"):
-        return "in percent"
-    if kind == "count" and text[:1] in "-−–":
-        return "a change of it"
-    if metric == "cost_rate" and not pattern("rate_print").fullmatch(text):
-        return "an amount, no rate"
-    return "no whole number" if kind == "count" and not pattern("whole").fullmatch(token.text) else ""
+    """Why a figure cannot be of a metric by its print alone, by the table of that name; ``""`` where it can."""
+    kind, text, units = METRICS[metric].kind, token.text.lower(), table("units")
+    for reason, rows in table("wrong_unit").items():
+        for row in rows:
+            tests = (metric in row.get("metrics", [metric]) and metric not in row.get("no_metrics", ()),
+                     kind in row.get("kinds", [kind]) and kind not in row.get("no_kinds", ()),
+                     pattern(row["text"]).fullmatch(text) if "text" in row else True,
+                     pattern(row["unlike"]).fullmatch(text) is None if "unlike" in row else True,
+                     token.unit in units[row["unit"]] if "unit" in row else True)  # fmt: skip
+            if all(tests):
+                return str(reason)
+    return ""
