@@ -26,6 +26,7 @@ from assay.audit.read.words import (
     read_role,
     says,
     table,
+    why,
     words_of,
     wordset,
 )
@@ -374,15 +375,5 @@ def unit_of(label: str, printed: str) -> str:
 
 
 def wrong_unit(metric: str, token: Token) -> str:
-    """Why a figure cannot be of a metric by its print alone, by the table of that name; ``""`` where it can."""
-    kind, text, units = METRICS[metric].kind, token.text.lower(), table("units")
-    for reason, rows in table("wrong_unit").items():
-        for row in rows:
-            tests = (metric in row.get("metrics", [metric]) and metric not in row.get("no_metrics", ()),
-                     kind in row.get("kinds", [kind]) and kind not in row.get("no_kinds", ()),
-                     pattern(row["text"]).fullmatch(text) if "text" in row else True,
-                     pattern(row["unlike"]).fullmatch(text) is None if "unlike" in row else True,
-                     token.unit in units[row["unit"]] if "unit" in row else True)  # fmt: skip
-            if all(tests):
-                return str(reason)
-    return ""
+    """Why a figure cannot be of a metric by its print alone; ``""`` where it can."""
+    return why("wrong_unit", token.text, unit=token.unit, metric=metric, kind=METRICS[metric].kind)

@@ -25,6 +25,7 @@ from assay.audit.read.words import (
     read_role,
     says,
     table,
+    why,
     words_of,
     wordset,
 )
@@ -33,20 +34,6 @@ __all__ = ["place_prose", "place_value"]
 
 #: Columns either side of a figure that are looked at, and the cost of a name that is not linked to a figure.
 REACH, _APART = 120, 99.0
-
-
-def _reason(name: str, token: Token, before: str, after: str) -> str:
-    """Why a number is no figure by a table of patterns of it and of the folded text on either side; "" by none."""
-    unit = plain(token.unit).strip()
-    for reason, rows in table(name).items():
-        for row in rows:
-            tests = (pattern(row["text"]).fullmatch(token.text) if "text" in row else True,
-                     pattern(row["before"]).search(before[-24:]) if "before" in row else True,
-                     pattern(row["after"]).match(after) if "after" in row else True,
-                     {unit, unit.rstrip("s")} & wordset(row["unit"]) if "unit" in row else True)  # fmt: skip
-            if all(tests):
-                return str(reason)
-    return ""
 
 
 @dataclass
@@ -69,6 +56,10 @@ class _Text:
 
     def after(self, token: Token, reach: int = REACH) -> str:
         return self.folded[token.end : token.end + reach]
+
+    def why(self, name: str, token: Token) -> str:
+        before, after = self.before(token, 24), self.after(token)
+        return why(name, token.text, before=before, after=after, unit=plain(token.unit).strip())
 
     def claim(self, token: Token, metric: str, context: Context, **extra: object) -> int | None:
         # What its own label names is printed again here: the first print alone stands for the record.
@@ -163,7 +154,7 @@ def _pair(text: _Text, number: int) -> bool:
         return False
     first, second = text.figures[number : number + 2]
     between = text.folded[first.end : second.start]
-    if _reason("no_figure", first, text.before(first), text.after(first)):
+    if text.why("no_figure", first):
         return False
     moved = pattern("from_word").search(text.before(first, 12)) and between.strip(" *_`") in ("to", "a", "para")
     if not moved and not pattern("arrow").match(text.text[first.end : second.start]):
@@ -188,10 +179,10 @@ def _bracketed(text: _Text, token: Token) -> bool:
 def _one(text: _Text, number: int) -> None:
     """Place one figure: a multiple, a change or the value of the metric nearest to it; or say why it is none."""
     token = text.figures[number]
-    before, after = text.before(token), text.after(token)
+    after = text.after(token)
     known = bool(text.named) or text.context.topic in METRICS
     multiple = token.text.rstrip("+").endswith(("×", "x")) and not token.text.startswith("0x")
-    if reason := _reason("no_figure", token, before, after) or _in_code(text, token):
+    if reason := text.why("no_figure", token) or _in_code(text, token):
         text.spot.exclude(token, reason)
     elif token.spread or any(begin <= token.start < end for begin, end in text.ends):
         text.spot.leave(token, "the spread (±) or an end of the interval of the figure before it")
@@ -330,8 +321,8 @@ def _place(text: _Text, token: Token, metric: str, local: Context, reason: str) 
         metric, reason = "", "too large for a share, and without a percent sign"
     if not metric:
         setting = text.context.settings or is_setting(f"{before[-60:]} {after[:24]}")
-        if why := SETTING if setting else _reason("no_metric", token, before, after):
-            text.spot.exclude(token, why)
+        if no_result := SETTING if setting else text.why("no_metric", token):
+            text.spot.exclude(token, no_result)
         else:
             text.spot.leave(token, reason or "no metric that is known stands near it")
     elif METRICS[metric].low == 0.0 and token.text[:1] in "-−–" and METRICS[metric].kind != "count":

@@ -18,7 +18,7 @@ from typing import Any
 
 __all__ = [
     "LANGUAGES", "Mention", "Role", "bare", "has", "is_setting", "mentions", "padded", "pattern", "phrases", "plain",
-    "read_role", "says", "table", "words_of", "wordset",
+    "read_role", "says", "table", "why", "words_of", "wordset",
 ]  # fmt: skip
 
 LANGUAGES = ("en", "pt", "es", "de", "fr", "zh")
@@ -57,6 +57,26 @@ def wordset(name: str) -> frozenset[str]:
 def pattern(name: str) -> re.Pattern[str]:
     """A pattern of ``[pattern]``, compiled without regard to case; blanks stand in it only as ``\\s`` or ``[ ]``."""
     return re.compile("".join(table("pattern")[name].split("\n")), re.I)
+
+
+def why(name: str, text: str, **seen: str) -> str:
+    """The first reason of a table that holds for a print: by its text, what stands `before` and `after` it, its `unit`,
+    the `metric` that it would be of and its `kind`; ``""`` where none does.
+    """
+    before, after, unit, metric, kind = (seen.get(part, "") for part in ("before", "after", "unit", "metric", "kind"))
+    for reason, rows in table(name).items():
+        for row in rows:
+            units = wordset(row["unit"]) if row.get("unit") else frozenset([""])
+            tests = (pattern(row["text"]).fullmatch(text) if "text" in row else True,
+                     pattern(row["unlike"]).fullmatch(text) is None if "unlike" in row else True,
+                     pattern(row["before"]).search(before) if "before" in row else True,
+                     pattern(row["after"]).match(after) if "after" in row else True,
+                     {unit, unit.rstrip("s") or unit} & units if "unit" in row else True,
+                     metric in row.get("metrics", [metric]) and metric not in row.get("no_metrics", ()),
+                     kind in row.get("kinds", [kind]) and kind not in row.get("no_kinds", ()))  # fmt: skip
+            if all(tests):
+                return str(reason)
+    return ""
 
 
 @lru_cache(maxsize=4096)
