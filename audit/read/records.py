@@ -25,6 +25,7 @@ __all__ = ["assemble", "contradict"]
 _ENOUGH, _ONLY = 3.9, 2.3
 #: Groups beyond this many are not compared.
 _MOST = 120
+_LOSSES = ("train_loss", "validation_loss", "test_loss")
 Key = tuple[str, ...]
 
 
@@ -32,7 +33,10 @@ def assemble(sheet: Sheet, *, title: str, source: str) -> Draft:
     """Turn the sheet into a draft."""
     placed = sheet.placed
     order = sorted(range(len(placed)), key=lambda i: (placed[i].line, placed[i].column))
-    _inherit_splits(placed)
+    for figure in placed:
+        if figure.metric in wordset("of_training"):
+            split = figure.metric.removesuffix("_loss") if figure.metric in _LOSSES else ""
+            figure.context = replace(figure.context, split=split, weak=False)
     _tell_apart(placed)
     names = [_group_name(figure) for figure in placed]
     notes = _part_sections(placed, order, names) + _set_apart(placed, order, names)
@@ -83,28 +87,6 @@ def _group_name(figure: Placed) -> str:
 
 def _slug(text: str) -> str:
     return pattern("no_word").sub("-", plain(text).strip()).strip("-")[:60] or "x"
-
-
-def _inherit_splits(placed: list[Placed]) -> None:
-    """Within one list or table a figure without a split has that of its neighbours, where they all have the same."""
-    splits: dict[tuple[int, Key], list[str]] = defaultdict(list)
-    for figure in placed:
-        if figure.metric in wordset("of_training"):
-            rows = {"train_loss": "train", "validation_loss": "validation", "test_loss": "test"}.get(figure.metric, "")
-            figure.context = replace(figure.context, split=rows, weak=False)
-        elif figure.block and figure.context.split:
-            splits[figure.block, figure.context.group].append(figure.context.split)
-
-    def key(figure: Placed, split: str) -> tuple[object, ...]:
-        return figure.block, figure.context.group, figure.name, figure.metric, figure.context.at, split
-
-    held = {key(figure, figure.context.split) for figure in placed}
-    for figure in placed:
-        near = splits.get((figure.block, figure.context.group), [])
-        lends = len(near) >= 2 and len(set(near)) == 1 and figure.metric not in wordset("of_training")
-        # A split that prints a figure of its own for this metric does not lend itself to another.
-        if lends and not figure.context.split and key(figure, near[0]) not in held:
-            figure.context = replace(figure.context, split=near[0])
 
 
 def _tell_apart(placed: list[Placed]) -> None:
