@@ -1,5 +1,4 @@
-"""Context that a report states beyond doubt, for the groups of its draft: period, n, target, classes, loss, layers,
-schedule.
+"""Context that a report states beyond doubt, for the groups of its draft: period, n, target, classes, loss, layers.
 
 What is stated once in the whole report, or right behind the figure it belongs to, is filled in; what is stated twice
 with different values is left for a person. No check takes drafted context for proof.
@@ -24,7 +23,6 @@ from assay.audit.claims.model import (
     LossFormula,
     LossTerm,
     Sample,
-    Schedule,
     Split,
     Target,
 )
@@ -35,8 +33,8 @@ from assay.data.errors import InputError
 
 __all__ = ["stated_layers", "stated_losses", "with_context"]
 
-#: Lines above a patience that may say whose it is, and the longest line that is looked at, of a formula or a layer too.
-_ABOVE, _LONGEST, _LONGEST_STATED = 3, 2000, 300
+#: Longest line that is looked at, and of a formula or a layer.
+_LONGEST, _LONGEST_STATED = 2000, 300
 #: Names that are followed to say what a term of a loss is, and fewest layers with parameters of an architecture.
 _DEEPEST, _FEWEST = 4, 2
 _SPLITS = ("train", "validation", "test")
@@ -110,7 +108,7 @@ def _facts(claims: Sequence[Claim], lines: Sequence[Line]) -> _Facts:
     counted = {claim.source_line: n for claim in claims if (n := _sessions(claim))}
     readable = [line for line in lines if line.text.strip() and len(line.text) <= _LONGEST]
     values: dict[str, set[Any]] = defaultdict(set)
-    for position, line in enumerate(readable):
+    for line in readable:
         folded = plain(line.text)
         for name, form in table("stated").items():
             found = (next(filter(None, match.groups())).replace(",", "") for match in pattern(form).finditer(folded))
@@ -123,15 +121,8 @@ def _facts(claims: Sequence[Claim], lines: Sequence[Line]) -> _Facts:
             place = line.text.strip("# *") if line.kind == "heading" else "any"
             values["target " + place].add("return" if "return" in match[0] else "price")
         values["tried"] |= {match[1].count(",") + 1 for match in pattern("tried_values").finditer(line.text)}
-        for match in pattern("patience").finditer(folded):
-            # It is that of early stopping unless the nearest line that names a reason names a scheduler alone.
-            near = [other.text for other in readable[max(0, position - _ABOVE) : position + 1]]
-            reasons = (text for text in (*near[::-1], *line.headings[::-1]) if pattern("patience_of").search(text))
-            values["patience"] |= {int(match[1])} if pattern("stopping").search(next(reasons, "early stop")) else set()
     tried = {int(c.value.value) for c in claims if c.metric == "configurations_tested" and c.value.is_point}
     values["tried"] = tried or values["tried"]
-    if len({claim.group for claim in claims if claim.metric in wordset("trained")}) != 1:
-        values["patience"] = values["epochs"] = set()
     labels = {claim.label for claim in claims if claim.label and claim.metric in _SCORES}
     single = sorted(label for label in labels if " / " not in label)
     half = any(c.metric == "random_baseline" and c.value.interval.holds(0.5) for c in claims)
@@ -160,12 +151,10 @@ def _filled(run: _Run, facts: _Facts) -> Group:
     if prints("of_portfolios", "of_signals", "of_classifiers") and (only("tried") or 0) >= 1:
         portfolio = replace(portfolio, trials=only("tried"))
     supports, n = _supports(run)
-    trained = Schedule(only("epochs"), only("patience"))
     return replace(
         run.group, split=run.split, sample=_sample(run, facts, n), target=_target(run, facts), portfolio=portfolio,
         classes=supports or _shares(run) or _classes(run, facts), loss=_loss(run, facts),
         architecture=_architecture(run, facts),
-        schedule=trained if prints("trained") and trained != Schedule() else None,
     )  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import itertools
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 
 from assay.audit.read.document import Cell, Line, split_cells, without_tags
 from assay.audit.read.labels import SETTING, Context, Label, Reading, fold, named, names_record, unit_of
@@ -90,8 +90,7 @@ def table_grid(lines: Sequence[Line], block: int) -> Grid:
 def place_grid(sheet: Sheet, grid: Grid, context: Context) -> None:
     """Place the figures of a grid."""
     outside = {line.number: list(line.text) for line in grid.lines}
-    matrix, above = _matrix_labels(grid), dict[str, list[int]]()
-    for row, labels in itertools.zip_longest(grid.rows, matrix):
+    for row, labels in itertools.zip_longest(grid.rows, _matrix_labels(grid)):
         tokens = []
         for cell, line in zip(row.cells, row.lines, strict=True):
             outside[line][cell.column : cell.column + len(cell.text)] = " " * len(cell.text)
@@ -103,7 +102,7 @@ def place_grid(sheet: Sheet, grid: Grid, context: Context) -> None:
                     place = replace(bare_context, label=label)
                     Spot(sheet, line, sheet.texts[line]).claim(token, "confusion_count", place)
         elif any(tokens):
-            _Cells(sheet, grid, context, row, tokens, above).place()
+            _Cells(sheet, grid, context, row, tokens).place()
     for number, rest in outside.items():
         sheet.scan(number, "".join(rest), "table")
 
@@ -117,7 +116,6 @@ class _Cells:
     context: Context
     row: Row
     tokens: list[list[Token]]
-    above: dict[str, list[int]]  # what is placed of the rows above, by column and metric
     placed: dict[int, int] = field(default_factory=dict)
 
     def place(self) -> None:
@@ -130,8 +128,7 @@ class _Cells:
         keys = [0] if self.by_row else self._keys()
         path = () if self.by_row else (Label(row.cells[i].text.strip(" *"), "beside", self.titles[i]) for i in keys)
         base, first = fold(self.context, tuple(path)), row.cells[keys[0]].text if keys else ""
-        average = grid.by_column and says(first, "average_rows") and not read_role(first).entity
-        if average:
+        if grid.by_column and says(first, "average_rows") and not read_role(first).entity:
             mean = "" if base.average == "mean" else base.average
             base = replace(base, pooled=base.pooled or "averaged over the rows above", average=mean)
         means = [title for title, role in zip(self.titles, grid.heads, strict=False) if role.statistic == "mean"
@@ -142,12 +139,6 @@ class _Cells:
             label = column in keys or column == grid.metric_column != 0
             if mine and not label and not self._interval(column):
                 self._cell(column, mine, base)
-        for column, figure in ((column, self.sheet.placed[index]) for column, index in self.placed.items()):
-            whole = self.above.setdefault(f"{column} {figure.metric} {figure.context.split}", [])
-            if not average:
-                whole.append(self.placed[column])
-            elif len(whole) >= 3 and all(self.sheet.placed[i].value.is_point for i in whole):
-                figure.relation, figure.inputs = "mean", tuple(whole)
 
     def spot(self, column: int, record: str = "") -> Spot:
         line = self.row.lines[column]
@@ -276,7 +267,8 @@ def _matrix_labels(grid: Grid) -> list[tuple[str, ...]]:
 
 def html_grid(body: Sequence[Line], block: int) -> Grid:
     """An HTML table, whose rows and cells may run over several lines."""
-    lines = tuple(replace(line, text=_blanked(line.text)) for line in body)
+    blank = partial(pattern("html_tag").sub, lambda tag: " " * len(tag[0]))
+    lines = tuple(replace(line, text=blank(without_tags(line.text))) for line in body)
     tagged, shown = "\n".join(line.text for line in body), "\n".join(line.text for line in lines)
     starts = list(itertools.accumulate((len(line.text) + 1 for line in lines), initial=0))
     header: tuple[Cell, ...] = ()
@@ -296,10 +288,6 @@ def html_grid(body: Sequence[Line], block: int) -> Grid:
             titles = (header or (Cell("", 0),) * len(cells))[: len(cells)]
             rows.append(Row(titles, tuple(cells), tuple(places)))
     return Grid(header, tuple(rows), lines, block)
-
-
-def _blanked(text: str) -> str:
-    return pattern("html_tag").sub(lambda tag: " " * len(tag[0]), without_tags(text))
 
 
 def spaced_grids(body: Sequence[Line], block: int) -> list[Grid]:

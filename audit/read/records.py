@@ -53,7 +53,8 @@ def assemble(sheet: Sheet, *, title: str, source: str) -> Draft:
     for index in order:
         figure = placed[index]
         parts = (names[index], figure.context.split, figure.name, figure.metric, figure.context.at)
-        stem = name = ".".join(_slug(part) for part in parts if part)
+        words = (pattern("no_word").sub("-", plain(part).strip()).strip("-")[:60] for part in parts if part)
+        stem = name = ".".join(word or "x" for word in words)
         while name in taken:
             taken[stem] += 1
             name = f"{stem}-{taken[stem]}"
@@ -83,10 +84,6 @@ def _group_name(figure: Placed) -> str:
     group = figure.context.group
     parts = [part for part, before in zip(group, ("", *group), strict=False) if part != before]
     return " / ".join([*parts, *(["target"] if figure.context.goal else [])]) or "main"
-
-
-def _slug(text: str) -> str:
-    return pattern("no_word").sub("-", plain(text).strip()).strip("-")[:60] or "x"
 
 
 def _tell_apart(placed: list[Placed]) -> None:

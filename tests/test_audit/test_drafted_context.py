@@ -74,15 +74,6 @@ def test_periods_a_year_trials_and_the_range_of_the_target() -> None:
     assert (found.target.low.text, found.target.high.text) == ("11.50", "21.15")
 
 
-def test_a_schedule_only_where_one_run_can_be_meant() -> None:
-    assert group("Early stopping patience: 15\n\n- Best epoch: 22").schedule.patience == 15
-    two = draft_claims(
-        "# M\n\nPatience: 15\n\n## Model A\n\n- Best epoch: 22\n- Accuracy: 0.5\n\n## Model B\n\n- Best epoch: 30\n"
-        "- Accuracy: 0.6\n"
-    ).claims
-    assert all(found.schedule is None for found in two.groups)
-
-
 @pytest.mark.parametrize(
     ("text", "target", "window"),
     [
@@ -97,12 +88,6 @@ def test_the_volatility_target(text: str, target: str, window: int | None) -> No
     book = group(f"{text}\n\n- Sharpe: 1.31").portfolio
     found = "" if book.volatility_target is None else book.volatility_target.text
     assert (found, book.volatility_window) == (target, window)
-
-
-def test_the_patience_of_a_scheduler_is_not_that_of_early_stopping() -> None:
-    body = "- **Scheduler**: ReduceLROnPlateau\n- **Patience**: 5 epochs\n\nEarly stopping:\n- Patience: 20 epochs\n"
-    schedule = group(f"{body}- **Epochs**: 50 (maximum)\n\n- Best epoch: 22").schedule
-    assert (schedule.patience, schedule.max_epochs) == (20, 50)
 
 
 def test_three_classes_are_named_two_are_not() -> None:

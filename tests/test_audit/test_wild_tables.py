@@ -117,12 +117,6 @@ def test_a_change_between_columns_that_nothing_orders_is_read_either_way() -> No
     assert all(arithmetic != "inconsistent" for arithmetic, _ in verdicts(text).values())
 
 
-def test_a_mean_that_is_none_of_its_rows_is_doubted_but_not_accused() -> None:
-    rows = ["AAPL | 1.60", "MSFT | 1.43", "NVDA | 1.66"]
-    assert verdicts(table("Ticker | MAE", *rows, "Average | 1.56"))["1.56"][0] == "consistent"
-    assert verdicts(table("Ticker | MAE", *rows, "Average | 1.49"))["1.49"] == ("check the reading", "not judged")
-
-
 def test_averaged_scores_do_not_obey_what_single_ones_do() -> None:
     rows = ["a | 1.00 | 1.000", "b | 3.00 | 9.000", "c | 5.00 | 25.000", "Average | 3.00 | 11.667"]
     found = verdicts(table("Ticker | RMSE | MSE", *rows))
