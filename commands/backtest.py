@@ -36,8 +36,11 @@ if TYPE_CHECKING:
 __all__ = ["KEEP_HELP", "KEPT", "backtest", "report"]
 
 #: What ``--keep`` can be, as `assay.results.storage.kept`.
-KEPT = ("all", "weights", "returns")
-KEEP_HELP = "Tables to store: all, target weights alone of those by asset and session, or none of them."
+KEPT = ("auto", "all", "weights", "returns")
+KEEP_HELP = (
+    "Tables to store: all, target weights alone of those by asset and session, or none of them; auto is all up to "
+    "5 million sessions × assets, weights beyond."
+)
 
 #: Tables that ``--json`` shows whole.
 _ANALYSES = (
@@ -64,7 +67,7 @@ _ANALYSES = (
 @metric_option
 @trials_option
 @click.option("--tearsheet", "with_tearsheet", is_flag=True, help="Draw the tear sheet into the run folder.")
-@click.option("--keep", type=click.Choice(KEPT), default="all", show_default=True, help=KEEP_HELP)
+@click.option("--keep", type=click.Choice(KEPT), default="auto", show_default=True, help=KEEP_HELP)
 @results_and_ledger
 @json_option
 def backtest(

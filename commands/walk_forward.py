@@ -104,7 +104,7 @@ __all__ = ["walk_forward"]
 @market_options
 @execution_options
 @cost_options
-@click.option("--keep", type=click.Choice(KEPT), default="all", show_default=True, help=KEEP_HELP)
+@click.option("--keep", type=click.Choice(KEPT), default="auto", show_default=True, help=KEEP_HELP)
 @results_and_ledger
 @json_option
 def walk_forward(

@@ -41,7 +41,8 @@ def render_run(run: Run) -> str:
     parts += ["", *_verdict(run, metrics)]
     parts += [f"warning: {line}" for line in run.metrics.get("warnings", ())]
     if run.kept != "all":
-        parts.append(f"kept: {run.kept} (--keep); of tables by asset and session no other is stored")
+        others = "no other" if run.kept == "weights" else "none"
+        parts.append(f"kept: {run.kept}; of tables by asset and session {others} is stored (--keep all stores them)")
     parts.append(run.address)
     return "\n".join(parts)
 

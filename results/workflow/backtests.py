@@ -32,7 +32,7 @@ from assay.results.checks.trials import TrialCount, count_trial
 from assay.results.evidence.backtest import Evidence, evaluate, store_backtest
 from assay.results.evidence.starts import over_all_starts
 from assay.results.evidence.styles import StyleInputs, against_styles
-from assay.results.storage.kept import Keep, kept_tables
+from assay.results.storage.kept import Keep, kept, kept_tables
 from assay.results.storage.lockbox import require_open
 from assay.results.storage.object_store import local_root
 from assay.results.storage.places import DEFAULT_ROOT
@@ -167,7 +167,7 @@ class Bookkeeping:
 
     root: Path
     elsewhere: int
-    keep: Keep = "all"
+    keep: Keep = "auto"
     workers: Workers = field(default_factory=lambda: Workers("serial"))
 
 
@@ -189,7 +189,7 @@ def backtest(
     root: Path | str = DEFAULT_ROOT,
     progress: Progress | None = None,
     study: Study | None = None,
-    keep: Keep = "all",
+    keep: Keep = "auto",
 ) -> StoredBacktest:
     """Backtest predictions, check the run, count it in the ledger and store it.
 
@@ -212,7 +212,7 @@ def backtest(
     study : where the panels were read from, and what else was asked for; the run keeps it, with the sections of what
         ran. Without one, panels that are not the sample's are marked as in memory.
     keep : which tables the run stores: ``"returns"`` none that grows with sessions times assets, ``"weights"`` of those
-        the target weights; figures are the same.
+        the target weights, ``"auto"`` all of a panel of up to five million cells, weights beyond; figures are the same.
 
     Raises
     ------
@@ -411,7 +411,7 @@ def _kept(
             "timings": {"seconds": round(time.perf_counter() - started, 3)},
             **origin.notes,
         },
-        keep=ledger.keep,
+        keep=kept(ledger.keep, predictions.shape),
     )
     return StoredBacktest(add_checks(run, outcomes.to_dict()), result, evidence, outcomes)
 

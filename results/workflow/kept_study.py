@@ -88,7 +88,7 @@ def derived(
     checks: Checks,
     baselines: bool = True,
     trials_elsewhere: int = 0,
-    keep: Keep = "all",
+    keep: Keep = "auto",
     **rest: Any,
 ) -> Study:
     """`study` with the sections of what really ran; what cannot be written down is marked as in memory.

@@ -348,13 +348,14 @@ class ReportSection:
     ----------
     tearsheet : draw the tear sheet into the run folder.
     save_predictions : also write a model's predictions to this Parquet file, with their receipts.
-    keep : which tables the run stores: all, of those by asset and session the target weights alone, or none of them.
+    keep : which tables the run stores: all, of those by asset and session the target weights alone, or none of them;
+        auto is all up to 5 million sessions × assets, weights beyond.
 
     """
 
     tearsheet: bool = False
     save_predictions: str | None = None
-    keep: Literal["all", "weights", "returns"] = "all"
+    keep: Literal["auto", "all", "weights", "returns"] = "auto"
 
 
 @dataclass(frozen=True)

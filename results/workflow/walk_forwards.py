@@ -96,7 +96,7 @@ def walk_forward(
     root: Path | str = DEFAULT_ROOT,
     progress: Progress | None = None,
     study: Study | None = None,
-    keep: Keep = "all",
+    keep: Keep = "auto",
 ) -> StoredWalkForward:
     """Retrain a model fold by fold, then backtest, check, count and store what it predicted.
 

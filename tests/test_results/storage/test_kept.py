@@ -9,6 +9,7 @@ from assay.commands.backtest import KEPT
 from assay.results.evidence.marginal import marginal_of
 from assay.results.report.compare import summary_lines
 from assay.results.report.tearsheet import tearsheet_sections
+from assay.results.report.terminal import render_run
 from assay.results.storage.kept import KEEP, kept_tables, left_out
 from assay.results.workflow.kept_study import read_kept
 from assay.results.workflow.positions import continued_predictions, target_positions
@@ -104,9 +105,20 @@ def test_positions_ask_for_the_predictions_that_the_run_does_not_keep(runs, mark
     assert book.difference <= 1e-12
 
 
+def test_what_is_not_said_is_a_matter_of_size(market, tmp_path, monkeypatch):
+    prices, predictions = market
+    rule = load_strategy("equal_weight")
+    monkeypatch.setattr("assay.results.storage.kept.AUTO_CELLS", 90 * 6)
+    assert backtest(rule, predictions, prices, root=tmp_path / "small").run.kept == "all"
+    monkeypatch.setattr("assay.results.storage.kept.AUTO_CELLS", 90 * 6 - 1)
+    large = backtest(rule, predictions, prices, root=tmp_path / "large").run
+    assert (large.kept, read_kept(large).report.keep) == ("weights", "weights")
+    assert "kept: weights" in render_run(large)
+
+
 def test_what_can_be_kept_is_one_list():
     assert KEPT == KEEP
-    with pytest.raises(InputError, match="keep: must be one of all, weights, returns"):
+    with pytest.raises(InputError, match="keep: must be one of auto, all, weights, returns"):
         kept_tables({}, "nothing")
     assert left_out("returns", "returns") is None
 
