@@ -209,6 +209,8 @@ def _contradictions(group: Group, names: Collection[str]) -> Iterator[tuple[obje
         yield spread and spread.value < 0, f"target.{name}", f"{name} {spread} is negative"
     scaled, periods = book.volatility_target, book.periods_per_year or 0
     yield scaled and scaled.value <= 0, "portfolio.volatility_target", f"volatility_target {scaled} is not above 0"
+    wild = book.risk_free and not -0.5 < book.risk_free.value < 1.0
+    yield wild, "portfolio.risk_free", f"risk_free {book.risk_free} is no annual rate; write e.g. 3% or 0.03"
     many = f"periods_per_year {periods:,} is above {_MOST_PERIODS:,}"
     yield periods > _MOST_PERIODS, "portfolio.periods_per_year", many
     for name, count in Counter(item.name for item in group.classes).items():

@@ -117,6 +117,7 @@ class Material:
     risk_free: float | None = None  # annual rate as stated
     description: str = ""  # what was read, for the report
     per_year: int | None = None  # returns a year where they are not daily ones
+    otherwise: int | None = None  # returns a year as stated, where the dates say otherwise
     unscaled: Floats = field(default_factory=_none)  # (T,) net returns before a volatility target and kill switches
     books: tuple[Book, ...] = ()  # the same book with some overlays only, or with such as look ahead
 
@@ -151,7 +152,8 @@ class Material:
         cut: dict[str, Any] = {name: each[rows] for name, each in tables.items() if count == len(each) > 0}
         series = {name: values[rows] for name, values in self.series.items() if len(values) == count}
         panels = {name: one.cut(kept(one.stamps)) for name, one in self.panels.items() if one.stamps is not None}
-        return Material(series, panels=panels, risk_free=self.risk_free, per_year=self.per_year, **cut)
+        stated = {name: getattr(self, name) for name in ("risk_free", "per_year", "otherwise")}
+        return Material(series, panels=panels, **stated, **cut)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -122,9 +121,10 @@ def _as_stated(stated: Portfolio, material: Material) -> Material:
     count = stated.periods_per_year
     if count in (None, 250, 252, 260, 365) or not material.series or material.panels:
         return material
-    # Months may be stated where days are given.
-    others = abs(math.log2(len(material.given) / material.years / count)) > 1
-    return material if others else replace(material, per_year=count)
+    # Months may be stated where days are given, and days where months are; gaps only make returns look fewer.
+    fewer = count < 250 and len(material.given) / material.years > 2 * count
+    more = material.per_year is not None and count > 2 * material.per_year
+    return replace(material, otherwise=count) if fewer or more else replace(material, per_year=count)
 
 
 def of_claim(claim: Claim, material: Material) -> Material | None:

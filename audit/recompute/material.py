@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import re
 from collections.abc import Sequence
 from contextlib import suppress
@@ -16,12 +17,12 @@ import pandas as pd
 from assay.audit.claims.files import read_text
 from assay.audit.recompute.conventions import COLUMNS, Book, Material, Panel
 from assay.data.align import align
-from assay.data.conventions import Floats
+from assay.data.conventions import SESSIONS_A_YEAR, Floats
 from assay.data.errors import BacktestError, InputError
 from assay.data.files.fills import load_fills
 from assay.data.files.holdings import CASH
 from assay.data.files.options import ReadOptions
-from assay.data.files.series import numeric_columns
+from assay.data.files.series import LEVEL, numeric_columns
 from assay.data.panel import PredictionPanel, PricePanel
 from assay.data.returns import forward_returns
 from assay.engine.backtest import final_weights, run_backtest, simulated_prices
@@ -43,8 +44,8 @@ _SPACING = ((5, 10, 52), (26, 33, 12), (85, 95, 4), (360, 370, 1))
 _KINDS = {"returns": "returns", "pnl": "daily profits", "trades": "returns of trades", "trade-pnl": "profits of trades"}
 _NUMBER, _DATE = re.compile(r"\s*[-+]?[\d.]"), re.compile(r"\d{4}-\d\d-\d\d")
 _Columns = tuple[dict[str, Floats], np.ndarray]
-#: Fewest returns that a figure is recomputed from, and how large half of them are where they are prices or percent.
-FEWEST, LEVEL = 5, 0.5
+#: Fewest returns that a figure is recomputed from.
+FEWEST = 5
 
 
 def material_of_returns(
@@ -81,21 +82,25 @@ def material_of_returns(
     own = np.stack([values for name, values in series.items() if name not in _BESIDE])
     start = int(np.isfinite(own).any(axis=0).argmax())  # returns have no value on the first session
     series, dates = {name: values[start:] for name, values in series.items()}, dates[start:]
-    gaps = [name for name in _BESIDE if name in series and not np.isfinite(series[name]).all()]
-    series = {name: values for name, values in series.items() if name not in gaps}
+    beside = {name: series[name] for name in _BESIDE if name in series}
+    unused = {name: "has gaps" for name, values in beside.items() if not np.isfinite(values).all()}
+    unused |= {name: "counts rows" for name, values in beside.items() if (np.diff(values) == 1).all()}
+    series = {name: values for name, values in series.items() if name not in unused}
     rows = dates if len(dates) else [f"row {row + 1}" for row in range(start, own.shape[1])]
-    for values in series.values():
-        _check(path, values, rows, kind)
+    apart = 0.0 if not len(dates) else float(np.median(np.diff(dates) / np.timedelta64(1, "D")))
+    per_year = next((count for low, high, count in _SPACING if low <= apart <= high), None)
+    limit = LEVEL * math.sqrt(SESSIONS_A_YEAR / (per_year or SESSIONS_A_YEAR)) if kind == "returns" else math.inf
+    for name, values in series.items():
+        place = f"{path}: column {name!r}" if name in beside else str(path)
+        _check(place, values, rows, -1.0 if kind in ("returns", "trades") else -math.inf, limit)
     description = f"{len(values):,} {_KINDS[kind]} of {path.name}{_dated(dates)}"
     description += f" ({start} rows before the first return left out)" if start else ""
-    description += "".join(f" (column {name!r} has gaps and is not used)" for name in gaps)
+    description += "".join(f" (column {name!r} {why} and is not used)" for name, why in unused.items())
     material = Material(dates=dates, risk_free=risk_free, description=description)
     if kind in ("trades", "trade-pnl"):
         return replace(material, trades=values) if kind == "trades" else replace(material, profits=values)
     benchmark, unscaled = (series.pop(name, np.empty(0)) for name in _BESIDE)
     series = _over_capital(path, values, capital) if kind == "pnl" else series
-    apart = 0.0 if not len(dates) else float(np.median(np.diff(dates) / np.timedelta64(1, "D")))
-    per_year = next((count for low, high, count in _SPACING if low <= apart <= high), None)
     return replace(material, series=series, benchmark=benchmark, unscaled=unscaled, per_year=per_year)
 
 
@@ -122,17 +127,17 @@ def _over_capital(path: Path, profits: Floats, capital: float | None) -> dict[st
     return {"P&L over the starting capital": profits / capital} | running
 
 
-def _check(path: Path, values: Floats, rows: Sequence[object] | np.ndarray, kind: str) -> None:
-    """There are enough values, none is missing, and returns look like returns; an error names its row."""
-    wrong = ~np.isfinite(values) | (values < (-1.0 if kind in ("returns", "trades") else -np.inf))
+def _check(place: str, values: Floats, rows: Sequence[object] | np.ndarray, least: float, limit: float) -> None:
+    """Enough values, none missing or below the least, half of them within the limit; an error names place and row."""
+    wrong = ~np.isfinite(values) | (values < least)
     if len(values) < FEWEST:
-        raise InputError(f"{path}: {len(values)} returns; at least {FEWEST} are needed")
+        raise InputError(f"{place}: {len(values)} returns; at least {FEWEST} are needed")
     if wrong.any():
         row = int(wrong.argmax())
         fault = "below -100%; give decimals, not percent" if np.isfinite(values[row]) else "missing or infinite"
-        raise InputError(f"{path}: the value of {rows[row]} is {fault}")
-    if kind == "returns" and np.median(np.abs(values)) > LEVEL:
-        raise InputError(f"{path}: half of the returns are beyond ±{LEVEL:.0%}; give decimals, not percent or prices")
+        raise InputError(f"{place}: the value of {rows[row]} is {fault}")
+    if np.median(np.abs(values)) > limit:
+        raise InputError(f"{place}: half of the returns are beyond ±{limit:.0%}; give decimals, not percent or prices")
 
 
 def _dated(dates: np.ndarray) -> str:
@@ -148,25 +153,28 @@ def _read(path: Path, options: ReadOptions | None, kind: str) -> _Columns:
     bare = head[:1] == "#" or _NUMBER.match(first) or not re.search(r"[,;\t|]", first)
     lines = first and bare and "\0" not in head and head[:4] != "PAR1"
     try:
-        columns, dates = numeric_columns(_of_lines(path, first) if lines else path, options=options)
+        columns, dates, stamps = numeric_columns(_of_lines(path, first) if lines else path, options=options)
     except ValueError as error:
         message = str(error).removeprefix("DataFrame: ").removeprefix(f"{path}: ").strip()
         raise InputError(f"{path}: {message}") from None
-    return _in_order(path, columns, dates, kind)
-
-
-def _in_order(path: Path, columns: dict[str, Floats], dates: np.ndarray | None, kind: str) -> _Columns:
-    """The earliest date first. A date stands once, but for trades and for bars within the day, which are in order."""
-    if dates is None:
+    if dates is None or stamps is None or (kind.startswith("trade") and np.isnat(dates).any()):
         return columns, np.empty(0, "datetime64[D]")
+    return _in_order(path, columns, dates, stamps, kind)
+
+
+def _in_order(path: Path, columns: dict[str, Floats], dates: np.ndarray, stamps: np.ndarray, kind: str) -> _Columns:
+    """The earliest date first. A date stands once but for trades and for bars, which have a stamp each, in order."""
     if np.isnat(dates).any():
         raise InputError(f"{path}: row {int(np.isnat(dates).argmax()) + 1} has no date; fill it in or drop the row")
-    rows = np.arange(len(dates))[:: -1 if dates[0] > dates[-1] else 1]
+    trades, turned, again = kind.startswith("trade"), dates[0] > dates[-1], dates[1:] == dates[:-1]
+    bars = not trades and 3 * again.sum() >= len(dates) and len(set(stamps)) == len(stamps)
+    if bars and turned and not (stamps[1:] < stamps[:-1])[again].all():
+        raise InputError(f"{path}: days stand newest first, bars of a day may not; sort the rows by their stamps")
+    rows = np.arange(len(dates))[:: -1 if turned else 1]
     order = np.argsort(dates[rows], kind="stable")
     dates = dates[rows[order]]
     twice = dates[1:][dates[1:] == dates[:-1]]
-    bars = kind in ("returns", "pnl") and len(twice) >= len(dates) / 2 and (np.diff(order) > 0).all()
-    if len(twice) and not bars and not kind.startswith("trade"):
+    if len(twice) and not trades and not (bars and (np.diff(order) > 0).all()):
         raise InputError(f"{path}: {twice[0]} stands twice; keep one row a session")
     return {name: values[rows[order]] for name, values in columns.items()}, dates
 

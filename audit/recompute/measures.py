@@ -376,6 +376,8 @@ _SOURCES: Mapping[str, Callable[[Material], Sequence[str]]] = {
     "first": lambda m: _bases(m)[:1], "beside": _beside,
     "own year": lambda m: [f"{m.per_year}"] if m.per_year else [],
     "own calendar": lambda m: [f"a year of {m.per_year}"] if m.per_year else [],
+    "stated year": lambda m: [f"{m.otherwise}"] if m.otherwise else [],
+    "stated calendar": lambda m: [f"a year of {m.otherwise}"] if m.otherwise else [],
     "stated": lambda m: [] if m.risk_free is None else [f"rf {100 * m.risk_free:.12g}%"],
     "stated, compounded": lambda m: [f"rf {100 * m.risk_free:.12g}% compounded"] if m.risk_free else [],
     "days": lambda m: _if(any((v == 0).any() for v in m.series.values()), "all sessions", "without flat sessions"),

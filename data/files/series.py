@@ -25,12 +25,12 @@ from assay.data.quality import QualityReport
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["load_factors", "load_returns", "numeric_columns"]
+__all__ = ["LEVEL", "load_factors", "load_returns", "numeric_columns"]
 
 #: Columns of these names are returns although they stand beside prices.
 _RETURNS = ("ret", "return", "returns", "dailyreturn", "dailyreturns", "pctchange")
-#: Returns of which half are larger than this are none.
-_LEVEL = 0.5
+#: Daily returns of which half are larger than this are none.
+LEVEL = 0.5
 #: Returns of factors of which half are larger than this are percent.
 _PERCENT = 0.1
 #: What Fama and French call the market's return over the rate.
@@ -91,9 +91,9 @@ def load_returns(data: Any, *, options: ReadOptions | None = None) -> pd.Series:
         raise DataQualityError(
             f"{source.label}: column {column!r}: a return below -100% at {at}; percent? use decimals"
         )
-    elif len(series) and float(np.median(np.abs(series))) > _LEVEL:
+    elif len(series) and float(np.median(np.abs(series))) > LEVEL:
         raise InputError(
-            f"{source.label}: column {column!r}: half of its values are beyond ±{_LEVEL:.0%}; if they are prices, say "
+            f"{source.label}: column {column!r}: half of its values are beyond ±{LEVEL:.0%}; if they are prices, say "
             f"--column close={column}; if percent, use decimals"
         )
     if series.empty:
@@ -171,8 +171,8 @@ def _of_french(frame: pd.DataFrame) -> pd.DataFrame:
 
 def numeric_columns(
     data: Any, *, options: ReadOptions | None = None
-) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
-    """Every column of numbers of a table, row by row as it stands, and its dates.
+) -> tuple[dict[str, np.ndarray], np.ndarray | None, np.ndarray | None]:
+    """Every column of numbers of a table, row by row as it stands, its dates, and these as they are written.
 
     Parameters
     ----------
@@ -183,6 +183,7 @@ def numeric_columns(
     -------
     columns : name → (rows,) float64, NaN where empty; columns of text are left out where others hold numbers.
     dates : (rows,) datetime64[D], or None where no column is called like a date and none is a nameless index of dates.
+    stamps : (rows,) the same with their time of day, as text or as the table holds them, or None.
 
     Raises
     ------
@@ -200,10 +201,11 @@ def numeric_columns(
     edge = source.columns[0 if source.columns[0] in _NAMELESS else -1]
     nameless = edge in _NAMELESS and (types.is_temporal(table[edge].type) or _is_dates(table, edge, source, options))
     date = own.get("date") or next(iter(named), edge if nameless else None)
-    dates = None
+    dates = stamps = None
     if date is not None:
         axis, _ = date_codes(table, date, source, options)
         dates = np.append(axis.labels.to_numpy().astype("datetime64[D]"), np.datetime64("NaT"))[axis.codes]
+        stamps = np.array(table[date].to_pylist(), dtype=object)
     columns: dict[str, np.ndarray] = {}
     fault: InputError | None = None
     for name in source.columns:
@@ -215,7 +217,7 @@ def numeric_columns(
             fault = fault or error
     if not columns:
         raise fault or InputError(f"{source.label}: no column of numbers; expected returns in decimals")
-    return columns, dates
+    return columns, dates, stamps
 
 
 #: What an index without a name is called in a file.

@@ -42,6 +42,8 @@ BAD = [
     (GROUP + '[group.target]\nstd = "-0.3"', "line 4: group 'a': std -0.3 is negative"),
     (GROUP + '[group.target]\ndaily_volatility = "-2%"', "line 4: group 'a': daily_volatility -2% is negative"),
     (GROUP + '[group.portfolio]\nvolatility_target = "0%"', "line 4: group 'a': volatility_target 0% is not above 0"),
+    (GROUP + '[group.portfolio]\nrisk_free = "-150%"', "line 4: group 'a': risk_free -150% is no annual rate"),
+    (GROUP + '[group.portfolio]\nrisk_free = "5"', "risk_free 5 is no annual rate; write e.g. 3% or 0.03"),
     (GROUP + "[group.portfolio]\nperiods_per_year = 1_000_001", "line 4: group 'a': periods_per_year 1,000,001 is"),
     (GROUP + GROUP, "line 4: group name 'a' stands twice"),
     ("[[group]]\nmodel = 'm'", "line 1: [[group]] needs 'name'"),

@@ -115,6 +115,8 @@ def test_places_of_goals_yardsticks_and_epochs_that_were_not_reached() -> None:
     assert next(row for row in ranks if row.verdict.claim.metric == "parameters").validation == 205_953.0
     assert {row.place for row in ranks if row.verdict.claim.at == "epoch 30"} == {"training ended at epoch 3"}
     assert {row.place for row in ranks if row.verdict.claim.at == "epoch 1"} == {"not given by this run"}
+    frozen = next(row for row in ranks if row.verdict.claim.group == "frozen strategy")
+    assert (frozen.test, frozen.place) == (-1.0, "below the print")  # the strategy's name for itself is no other run
 
 
 def test_the_page_of_a_stored_walk_forward(tmp_path) -> None:

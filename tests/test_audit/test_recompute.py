@@ -11,9 +11,10 @@ import pytest
 from assay.audit.claims.files import parse_claims
 from assay.audit.judge import audit_claims
 from assay.audit.read.draft import draft_claims
-from assay.audit.recompute.conventions import Material
+from assay.audit.recompute.conventions import _NEVER, GRID, Material
 from assay.audit.recompute.figures import recompute, with_findings
-from assay.audit.recompute.material import material_of_returns
+from assay.audit.recompute.material import material_of_returns, with_positions
+from assay.audit.recompute.measures import STATISTICS
 from assay.data.errors import InputError
 
 
@@ -169,8 +170,11 @@ DAYS = "".join(f"2024-01-0{day},0.0{day}\n" for day in range(1, 8))
         ("a.csv", "date,asset,net\n" + "".join(f"2024-01-0{d},{a},0.1\n" for a in "XYZ" for d in range(1, 6)), "twice"),
         ("a.csv", "date,net\n" + DAYS + ",0.02\n", "row 8 has no date"),
         ("a.csv", "date,net\n" + DAYS + "2024-01-08,\n", "the value of 2024-01-08 is missing"),
-        ("a.csv", "date,net,benchmark\n" + DAYS.replace("\n", ",-1.5\n"), "below -100%"),
+        ("a.csv", "date,net,benchmark\n" + DAYS.replace("\n", ",-1.5\n"), "column 'benchmark': the value"),
+        ("a.csv", "date,net,index\n" + DAYS.replace("\n", ",4800.5\n"), "column 'benchmark': half of the returns"),
         ("a.csv", "date,nav\n" + DAYS.replace(",", ",10"), "not percent or prices"),
+        ("a.csv", "date,asset,net\n" + "".join(f"2024-01-0{d},{a},0.1\n" for d in range(1, 6) for a in "XYZ"), "twice"),
+        ("a.csv", "date,net\n" + "".join(f"2024-01-0{d} {h}:00,0.1\n" for d in (3, 2) for h in (10, 11, 12)), "sort"),
     ],
 )
 def test_bad_series_are_refused_in_one_line(tmp_path: Path, name: str, text: str, message: str) -> None:
@@ -228,6 +232,10 @@ def test_a_benchmark_with_gaps_is_said_not_to_be_used(tmp_path: Path) -> None:
     material = material_of_returns(tmp_path / "returns.csv")
     assert not len(material.benchmark)
     assert "column 'benchmark' has gaps and is not used" in material.description
+    pd.DataFrame({"index": np.arange(6), "return": np.full(6, 0.01)}).to_csv(tmp_path / "reset.csv", index=False)
+    material = material_of_returns(tmp_path / "reset.csv")
+    assert len(material.given) == 6
+    assert "column 'benchmark' counts rows and is not used" in material.description
 
 
 def test_rows_are_taken_by_their_dates_and_returns_begin_where_they_do(tmp_path: Path) -> None:
@@ -235,12 +243,25 @@ def test_rows_are_taken_by_their_dates_and_returns_begin_where_they_do(tmp_path:
     material = material_of_returns(write(tmp_path / "newest_first.csv", turned))
     np.testing.assert_allclose(material.given, np.arange(1, 8) / 100)
     assert [str(day) for day in material.dates[[0, -1]]] == ["2024-01-01", "2024-01-07"]
-    bars = "".join(f"2024-01-0{day} 1{hour}:00,0.0{day}{hour}\n" for day in (1, 2) for hour in range(4))
-    assert len(material_of_returns(write(tmp_path / "bars.csv", "date,net\n" + bars)).given) == 8
+    bars = [f"2024-01-0{day} 1{hour}:00,0.0{day}{hour}" for day in (1, 2, 3) for hour in range(2)][:-1]  # half a day
+    for name, rows in (("bars.csv", bars), ("newest_bar_first.csv", bars[::-1])):
+        path = write(tmp_path / name, "\n".join(["date,net", *rows]))
+        np.testing.assert_allclose(material_of_returns(path).given, [0.010, 0.011, 0.020, 0.021, 0.030])
+        assert with_positions(Material(), path).weights.shape == (5, 1)
     longer = "date,net,benchmark\n2023-12-29,,0.001\n" + DAYS.replace("\n", ",0.002\n")
     material = material_of_returns(write(tmp_path / "benchmark_first.csv", longer))
     assert len(material.given) == len(material.benchmark) == 7
     assert "1 rows before the first return left out" in material.description
+
+
+def test_yearly_returns_are_no_prices_and_trades_need_no_dates(tmp_path: Path) -> None:
+    values = [0.8, -0.6, 1.2, 0.7, 0.9, -0.55, 0.6, 2.0]
+    rows = [f"{2016 + at}-12-31,{value}" for at, value in enumerate(values)]
+    material = material_of_returns(write(tmp_path / "years.csv", "\n".join(["date,net", *rows])))
+    assert (list(material.given), material.per_year) == (values, 1)
+    trades = "\n".join(["date,return", *rows[:-1], ",2.0"])
+    material = material_of_returns(write(tmp_path / "trades.csv", trades), kind="trades")
+    assert (list(material.trades), len(material.dates)) == (values, 0)
 
 
 def test_a_loss_of_all_the_capital_has_no_running_one(tmp_path: Path) -> None:
@@ -267,3 +288,27 @@ def test_months_that_are_stated_do_not_annualise_days() -> None:
     assert "252" in found.resolution.own.words
     [found] = recompute(parse_claims(text), Material({"as given": months.to_numpy()}))
     assert found.resolution.reproduced
+
+
+@pytest.mark.parametrize(("count", "own"), [(244, True), (12, False)])
+def test_a_stated_year_is_tried_whatever_the_dates_say(count: int, own: bool) -> None:
+    """Two years of days with five between them come to 70 a year: 244 may be right, 12 is an error that is named."""
+    days = pd.bdate_range("2016-01-04", "2016-12-30").append(pd.bdate_range("2022-01-03", "2022-12-30"))
+    values, dates = returns(len(days)), days.to_numpy().astype("datetime64[D]")
+    stated = f'[[group]]\nname = "g"\n[group.portfolio]\nperiods_per_year = {count}\n'
+    text = claims_of({"annual_volatility": f"{values.std(ddof=1) * np.sqrt(count):.5f}"}, stated)
+    [found] = recompute(parse_claims(text), Material({"as given": values}, dates=dates))
+    assert found.resolution.reproduced is own
+    assert dict(found.resolution.named.choices)["periods"] == str(count)
+
+
+def test_each_name_of_the_declared_conventions_is_used() -> None:
+    """A table of the grid has its statistic; a pair that means nothing is of choices or dimensions that there are."""
+    still = Material({"net": np.zeros(3)}, turnover=np.zeros(3))
+    statistics = [each for of in STATISTICS.values() for each in of]
+    assert {id(table) for table in GRID.values()} == {id(each.dimensions) for each in statistics}
+    named = {name for each in statistics for name in each.dimensions}
+    for each in statistics:
+        for one in {one for listed in each.dimensions.values() for one in listed}:
+            named |= set(each.sources[one[1:]](still)) if one[:1] == "@" else {one}
+    assert set().union(*_NEVER) <= named
