@@ -72,10 +72,6 @@ def scan_data(lines: Sequence[str]) -> list[list[Entry]]:
     return list(_scan_block(lines))
 
 
-def _is_number(text: str) -> bool:
-    return text.lstrip("+-−").removeprefix(".")[:1].isdecimal()
-
-
 class _Flow:
     """The state of a walk over braces, brackets and commas, below levels that are open."""
 
@@ -102,7 +98,7 @@ class _Flow:
 
     def _value(self, column: int, part: str) -> Iterator[Entry]:
         if self.key or (self.levels and self.levels[-1].kind == "["):
-            if _is_number(self.last):
+            if pattern("begins_figure").match(self.last):
                 yield Entry(column + (part[0] in "\"'"), self.key, tuple(self.levels[:_DEEPEST]))
             if self.key and self.levels:
                 self.levels[-1].texts[self.key] = self.last
@@ -143,7 +139,7 @@ def _block_line(match: re.Match[str], levels: list[Level], number: int) -> tuple
     text = value.strip("\"'")
     if key:
         levels[-1].texts[key] = text.split(" #")[0].strip(" \"'")
-    figure = _is_number(text) and (key or dashes)
+    figure = pattern("begins_figure").match(text) and (key or dashes)
     return [Entry(column + (value[:1] in "\"'"), key, tuple(levels))] if figure else [], None
 
 

@@ -197,13 +197,10 @@ def draft_documents(documents: Sequence[Document], title: str = "") -> Draft:
         raise InputError(f"{words}; name those that state the results")
     source = ", ".join(document.name for document in documents)[:300]
     groups = tuple(group for draft in drafts for group in draft.claims.groups)
-    return Draft(
-        ClaimSet(title or drafts[0].claims.title, source, groups, tuple(claims), draft=True),
-        columns=tuple(column for draft in drafts for column in draft.columns),
-        excluded=tuple(item for draft in drafts for item in draft.excluded),
-        unplaced=tuple(item for draft in drafts for item in draft.unplaced),
-        notes=(*notes, *(note for draft in drafts for note in draft.notes)),
-    )
+    whole = ClaimSet(title or drafts[0].claims.title, source, groups, tuple(claims), draft=True)
+    lists = ("columns", "excluded", "unplaced", "notes")
+    joined = {name: tuple(item for draft in drafts for item in getattr(draft, name)) for name in lists}
+    return Draft(whole, **joined | {"notes": (*notes, *joined["notes"])})
 
 
 def _drafted(document: Document, title: str, *, marked: bool) -> Draft:
