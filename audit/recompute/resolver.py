@@ -245,8 +245,7 @@ def explain(found: Sequence[Level], material: Material, stated: VolTarget | None
 
 def _reproduced(levels: Sequence[Level], material: Material, book: Book) -> dict[str, float]:
     """Figures of the run that a series gives under at most one odd convention each, by id of the claim."""
-    other = Material({"net": book.values}, dates=material.dates, risk_free=material.risk_free,
-                     otherwise=material.otherwise)  # fmt: skip
+    other = replace(material, series={"net": book.values})
     given: dict[str, float] = {}
     for tried, (claim, stands, _) in enumerate(levels):
         best = resolve(claim.metric, claim.value, other, stands) if tried - len(given) <= len(levels) // 4 else None
