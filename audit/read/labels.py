@@ -263,7 +263,7 @@ def named(
     if metric in wordset("told_by_label"):
         local = replace(local, label=text.strip().lower() if metric in _SPREADS else text.strip())
     if metric:
-        local = of_units(replace(local, entity=role.entity or _remainder(text, role)), text, metric)
+        local = of_units(replace(local, entity=_remainder(text, role) or role.entity), text, metric)
     return Reading(metric, local, reason)
 
 
@@ -277,7 +277,7 @@ def _without_metrics(text: str) -> str:
 
 def _remainder(text: str, role: Role) -> str:
     """The words of a label beside its metric's name that alone say nothing, but tell it from its like ("Total F1")."""
-    words = [word for word in words_of(_without_metrics(text[:300])) if len(word) > 1 and word not in SPLIT_NAMES]
+    words = [word for word in words_of(_without_metrics(text[:300])) if word not in SPLIT_NAMES]
     return "" if role.split or role.statistic or role.average or "overall" in words else " ".join(words[:4])
 
 

@@ -2,8 +2,9 @@
 
 Figures do not depend on it: ``metrics.json`` is the same, and so is the run's id. A table of a value an asset and
 session, and the lists of fills and round trips, grow with sessions times assets; everything else is a row a session or
-less. Where nothing is asked for, a run of at most `AUTO_CELLS` keeps everything and a larger one its weights: the other
-tables follow from these and the prices. Whoever asks a run for a table that it left out is told so, and how to get it.
+less. Where nothing is asked for, a backtest of at most `AUTO_CELLS` keeps everything and a larger one its weights: the
+other tables follow from these, the prices and the predictions. A walk-forward keeps everything, for training is dear.
+Whoever asks a run for a table that it left out is told so, and how to get it.
 """
 
 from __future__ import annotations
@@ -70,7 +71,7 @@ def left_out(name: str, keep: str) -> str | None:
     Examples
     --------
     >>> left_out("holdings", "returns")
-    'kept with --keep returns, without holdings; the command that made it stores them with --keep all'
+    'kept: returns, without holdings; the command that made it stores them with --keep all'
     >>> left_out("weights", "weights") is None
     True
 
@@ -78,4 +79,4 @@ def left_out(name: str, keep: str) -> str | None:
     if name not in _LARGE or keep == "all" or name == keep:
         return None
     what = name.replace("_", " ")
-    return f"kept with --keep {keep}, without {what}; the command that made it stores them with --keep all"
+    return f"kept: {keep}, without {what}; the command that made it stores them with --keep all"

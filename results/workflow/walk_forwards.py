@@ -184,7 +184,8 @@ def walk_forward(
             origin = replace(origin, canaries=Canaries.run(trading, panels, walk.predictions, traded))
         register(_beside(beside, prices, plan, execution), prices)
         inputs = JoinedInputs(walk.predictions, prices, benchmark, styles=styles)
-        ledger = Bookkeeping(root, trials_elsewhere, keep, opened)
+        # What a model predicted follows from nothing else that is kept.
+        ledger = Bookkeeping(root, trials_elsewhere, "all" if keep == "auto" else keep, opened)
         stored = run_joined(trading, inputs, origin, "native", checks, ledger, progress, started)
     missing = fits.keep(stored.run, prices, seeds)
     if missing:

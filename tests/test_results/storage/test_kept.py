@@ -14,7 +14,7 @@ from assay.results.storage.kept import KEEP, kept_tables, left_out
 from assay.results.workflow.kept_study import read_kept
 from assay.results.workflow.positions import continued_predictions, target_positions
 
-SAID = "kept with --keep returns, without"
+SAID = "kept: returns, without"
 
 
 @pytest.fixture(scope="module")
