@@ -38,8 +38,8 @@ __all__ = ["KEEP_HELP", "KEPT", "backtest", "report"]
 #: What ``--keep`` can be, as `assay.results.storage.kept`.
 KEPT = ("auto", "all", "weights", "returns")
 KEEP_HELP = (
-    "Tables to store: all, target weights alone of those by asset and session, or none of them; auto is all up to "
-    "5 million sessions × assets, weights beyond."
+    "Tables to store: all, target weights alone of those by asset and session, or none of them; auto is weights "
+    "for a backtest of more than 5 million sessions × assets, else all."
 )
 
 #: Tables that ``--json`` shows whole.

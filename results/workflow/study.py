@@ -349,7 +349,7 @@ class ReportSection:
     tearsheet : draw the tear sheet into the run folder.
     save_predictions : also write a model's predictions to this Parquet file, with their receipts.
     keep : which tables the run stores: all, of those by asset and session the target weights alone, or none of them;
-        auto is all up to 5 million sessions × assets, weights beyond.
+        auto is weights for a backtest of more than 5 million sessions × assets, else all.
 
     """
 
