@@ -18,8 +18,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from operator import attrgetter
 
-from assay.audit.claims.metrics import METRICS
-from assay.audit.claims.model import Claim, ClaimSet
+from assay.audit.claims.model import METRICS, Claim, ClaimSet
 from assay.audit.rules import FAMILIES, Report, findings_of
 from assay.audit.rules.words import TABLE
 from assay.audit.verdicts import Arithmetic, AuditReport, Finding, Substance, combine

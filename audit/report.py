@@ -14,8 +14,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from assay.audit.claims.metrics import METRICS
-from assay.audit.claims.model import Claim
+from assay.audit.claims.model import METRICS, Claim
 from assay.audit.read.sheet import Draft
 from assay.audit.rules.words import span
 from assay.audit.verdicts import Arithmetic, AuditReport, Substance, Verdict

@@ -11,21 +11,44 @@ beginning (``"2024"``, ``"2024-06"``). ``metadata={"key": …}`` renames a key, 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Annotated
 
 from assay.audit.claims.intervals import Interval, Printed
-from assay.audit.claims.metrics import METRICS
+from assay.audit.read.words import table
 
 __all__ = [
-    "BESIDE", "RELATIONS", "Architecture", "Claim", "ClaimSet", "ClassShare", "Group", "Layer", "LossFormula",
-    "LossTerm", "Portfolio", "Sample", "Schedule", "Split", "Target",
+    "BESIDE", "METRICS", "RELATIONS", "Architecture", "Claim", "ClaimSet", "ClassShare", "Group", "Layer",
+    "LossFormula", "LossTerm", "MetricInfo", "Portfolio", "Sample", "Schedule", "Split", "Target",
 ]  # fmt: skip
 
 IsoDate = Annotated[str, "date"]
 Count = Annotated[int | None, 1]
 Whole = Annotated[int | None, 0]
+
+
+@dataclass(frozen=True)
+class MetricInfo:
+    """One canonical metric, its kind, and the bounds that hold by definition, in decimals.
+
+    Kinds: ``proportion`` (a share k/n of counted cases), ``score`` (in [0, 1] or [-1, 1] but no such share: F1, AUC),
+    ``correlation``, ``r2``, ``ratio`` (without a unit: Sharpe), ``error`` (in the target's unit or in percent),
+    ``signed_error``, ``return`` (per period, in decimals), ``loss``, ``count``, ``size`` (bytes), ``duration``,
+    ``change`` (derived from other figures), ``share`` (of a whole; the parts sum to one), ``level`` (in the target's
+    unit), ``statistic`` (of a test, or its p-value) or ``other``.
+    """
+
+    name: str
+    kind: str
+    low: float = -math.inf
+    high: float = math.inf
+
+
+#: Canonical name -> what it is.
+METRICS = {name: MetricInfo(name, **{key: row[key] for key in ("kind", "low", "high") if key in row})
+           for name, row in table("metric").items()}  # fmt: skip
 
 #: Metrics, and relations, of what stands beside a figure and is about it alone.
 BESIDE = ("interval", "spread", "fraction")

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from assay.audit.claims.intervals import Printed, parse_print
-from assay.audit.claims.metrics import METRICS
 from assay.audit.claims.model import (
+    METRICS,
     Architecture,
     Claim,
     ClassShare,

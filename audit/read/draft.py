@@ -12,7 +12,7 @@ import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from assay.audit.claims.metrics import METRICS
+from assay.audit.claims.model import METRICS
 from assay.audit.read.context import with_context
 from assay.audit.read.document import Line, block_lines, read_markdown, read_plain
 from assay.audit.read.grids import html_grid, place_grid, spaced_grids, table_grid

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
-from assay.audit.claims.metrics import METRICS
+from assay.audit.claims.model import METRICS
 from assay.audit.read.tokens import Token
 from assay.audit.read.words import (
     Role,

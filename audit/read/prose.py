@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-from assay.audit.claims.metrics import METRICS
+from assay.audit.claims.model import METRICS
 from assay.audit.read.labels import SETTING, Context, Reading, named, of_units, unit_of, wrong_unit
 from assay.audit.read.sheet import Spot, numbers
 from assay.audit.read.tokens import Token, scan_line

@@ -13,8 +13,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field, replace
 
 from assay.audit.claims.intervals import Printed
-from assay.audit.claims.metrics import METRICS
-from assay.audit.claims.model import Claim, ClaimSet, Group
+from assay.audit.claims.model import METRICS, Claim, ClaimSet, Group
 from assay.audit.read.relations import tie_changes
 from assay.audit.read.sheet import Draft, Excluded, Placed, Sheet
 from assay.audit.read.words import pattern, plain, wordset

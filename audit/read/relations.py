@@ -14,8 +14,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from assay.audit.claims.intervals import Interval, Printed, parse_print
-from assay.audit.claims.metrics import METRICS
-from assay.audit.claims.model import BESIDE
+from assay.audit.claims.model import BESIDE, METRICS
 from assay.audit.read.document import Line
 from assay.audit.read.labels import Context
 from assay.audit.read.prose import place_prose

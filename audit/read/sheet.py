@@ -7,8 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from assay.audit.claims.intervals import Printed, parse_print
-from assay.audit.claims.metrics import METRICS
-from assay.audit.claims.model import ClaimSet
+from assay.audit.claims.model import METRICS, ClaimSet
 from assay.audit.read.labels import Context
 from assay.audit.read.tokens import Token, scan_line
 from assay.audit.read.words import table

@@ -21,8 +21,7 @@ import numpy as np
 import pandas as pd
 
 from assay.audit.claims.intervals import Interval, Printed
-from assay.audit.claims.metrics import METRICS
-from assay.audit.claims.model import Claim
+from assay.audit.claims.model import METRICS, Claim
 from assay.audit.recompute.conventions import Book, Material, Reading
 from assay.audit.recompute.measures import OF_RETURNS, readings_of
 from assay.audit.rules.words import as_printed

@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from assay.audit.claims.intervals import Interval
-from assay.audit.claims.metrics import METRICS, MetricInfo
-from assay.audit.claims.model import Claim, ClaimSet, Group
+from assay.audit.claims.model import METRICS, Claim, ClaimSet, Group, MetricInfo
 from assay.data.conventions import SESSIONS_A_YEAR
 
 __all__ = ["Report", "Run", "class_shares", "completeness", "info_of"]

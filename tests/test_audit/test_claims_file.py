@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from assay.audit.claims.files import dump_claims, load_claims, parse_claims
-from assay.audit.claims.metrics import METRICS
+from assay.audit.claims.model import METRICS
 from assay.audit.read.words import LANGUAGES, mentions, plain, table
 from assay.data.errors import InputError
 

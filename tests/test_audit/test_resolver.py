@@ -349,7 +349,7 @@ def test_errors_of_returns_and_of_implied_prices_are_told_apart() -> None:
 
 
 def test_every_metric_of_the_grid_is_canonical() -> None:
-    from assay.audit.claims.metrics import METRICS
+    from assay.audit.claims.model import METRICS
 
     assert set(STATISTICS) <= set(METRICS)
 

@@ -7,8 +7,8 @@ import random
 import pytest
 
 from assay.audit.claims.intervals import parse_print
-from assay.audit.claims.metrics import METRICS
 from assay.audit.claims.model import (
+    METRICS,
     Architecture,
     Claim,
     ClassShare,
