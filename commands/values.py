@@ -52,6 +52,9 @@ class ResultsPlace(click.Path):
 
 
 def data_files(context: click.Context) -> list[str | Path]:
-    """The files of data that a command is given."""
+    """The files of data that a command is given, and where receipts beside them would lie."""
+    from assay.data.files.predictions import receipts_path
+
     given = [context.params[name] for name in _DATA_FILES if context.params.get(name)]
-    return [file for item in given for file in (item if isinstance(item, tuple) else (item,))]
+    beside = [receipts_path(part) for part in context.params.get("parts") or ()]  # read where they are there
+    return [file for item in given for file in (item if isinstance(item, tuple) else (item,))] + beside

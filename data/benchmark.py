@@ -10,24 +10,22 @@ import pandas as pd
 
 from assay.data.errors import InputError
 from assay.data.panel import BENCHMARK_ASSET, PricePanel
+from assay.data.returns import no_returns
 
 __all__ = ["BENCHMARK_ASSET", "benchmark_fingerprint", "check_benchmark", "with_benchmark_asset"]
-
-
-#: Of a series of which half is larger, values are prices or percent, and no daily returns.
-_LEVEL = 0.5
 
 
 def check_benchmark(returns: pd.Series) -> None:
     """Raises InputError unless the returns are one a session, indexed by date, and may be returns."""
     if not isinstance(returns.index, pd.DatetimeIndex) or not returns.index.is_unique:
         raise InputError("benchmark: expected one return a session, indexed by date")
-    known = returns.dropna().to_numpy(dtype=np.float64)
-    if len(known) and (known.min() < -1.0 or float(np.median(np.abs(known))) > _LEVEL):
-        raise InputError(
-            f"benchmark: no returns in decimals: from {known.min():g} to {known.max():g}, half of them beyond "
-            f"±{np.median(np.abs(known)):.3g}; of prices take pct_change(), of percent a hundredth"
-        )
+    if not isinstance(returns.dtype, np.dtype) or returns.dtype.kind != "f":
+        raise InputError(f"benchmark: expected floats, got {returns.dtype}; astype(float) makes them of numbers")
+    if np.isinf(returns).any():
+        raise InputError("benchmark: infinite values; leave them empty")
+    reason = no_returns(returns)
+    if reason is not None:
+        raise InputError(f"benchmark: {reason}; of prices take pct_change(), of percent a hundredth")
 
 
 def benchmark_fingerprint(returns: pd.Series) -> str:

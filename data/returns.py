@@ -11,7 +11,10 @@ from assay.data.canary_labels import CanaryLabels
 from assay.data.errors import InputError
 from assay.data.panel import PricePanel, laid_out
 
-__all__ = ["drawdown_series", "forward_returns", "simple_returns"]
+__all__ = ["LEVEL", "drawdown_series", "forward_returns", "no_returns", "simple_returns"]
+
+#: Of a series of which half is larger, values are prices or percent, and no daily returns.
+LEVEL = 0.5
 
 
 def simple_returns(prices: pd.DataFrame) -> pd.DataFrame:
@@ -108,3 +111,25 @@ def drawdown_series(returns: pd.Series) -> pd.Series:
     """(T,) distance of the compounded series below its highest level so far, the start included; 0 or negative."""
     nav = (1 + returns).cumprod()
     return nav / nav.cummax().clip(lower=1.0) - 1
+
+
+def no_returns(values: pd.Series) -> str | None:
+    """Why values are no daily returns in decimals; None where they may be.
+
+    Parameters
+    ----------
+    values : (T,) finite floats by date; missing ones are left out.
+
+    Examples
+    --------
+    >>> no_returns(pd.Series([0.01, -0.02], pd.to_datetime(["2024-01-02", "2024-01-03"])))
+    >>> no_returns(pd.Series([0.4, -1.2], pd.to_datetime(["2024-01-02", "2024-01-03"])))
+    'a return below -100% at 2024-01-03'
+
+    """
+    known = values.dropna()
+    if (known < -1.0).any():
+        return f"a return below -100% at {known.index[known < -1.0][0].date()}"
+    if len(known) and float(np.median(np.abs(known))) > LEVEL:
+        return f"half of the values are beyond ±{LEVEL:.0%}"
+    return None

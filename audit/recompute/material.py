@@ -22,9 +22,9 @@ from assay.data.errors import BacktestError, InputError
 from assay.data.files.fills import load_fills
 from assay.data.files.holdings import CASH
 from assay.data.files.options import ReadOptions
-from assay.data.files.series import LEVEL, numeric_columns
+from assay.data.files.series import numeric_columns
 from assay.data.panel import PredictionPanel, PricePanel
-from assay.data.returns import forward_returns
+from assay.data.returns import LEVEL, forward_returns
 from assay.engine.backtest import final_weights, run_backtest, simulated_prices
 from assay.engine.costs import CostModel
 from assay.engine.execution import Execution

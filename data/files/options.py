@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 import zoneinfo
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -55,14 +56,23 @@ class ReadOptions:
         if self.decimal not in (None, ".", ","):
             raise InputError(f"decimal: expected '.' or ',', got {self.decimal!r}")
         if self.date_format is not None:
-            try:
-                dt.datetime.strptime("", self.date_format)
-            except ValueError as error:
-                if "does not match" not in str(error):  # but what no date could match
-                    hint = "expected one as strptime takes it, e.g. %d/%m/%Y, or excel"
-                    raise InputError(f"date_format: {self.date_format!r}: {error}; {hint}") from None
+            reason = _bad_format(self.date_format)
+            if reason is not None:
+                hint = "expected one as strptime takes it, e.g. %d/%m/%Y, or excel"
+                raise InputError(f"date_format: {self.date_format!r}: {reason}; {hint}")
         if self.tz is not None:
             try:
                 zoneinfo.ZoneInfo(self.tz)
             except (ValueError, OSError, zoneinfo.ZoneInfoNotFoundError):
                 raise InputError(f"tz: no time zone {self.tz!r}; expected one like America/New_York") from None
+
+
+def _bad_format(date_format: str) -> str | None:
+    """Why no date can be read in this format; None where one can."""
+    try:
+        dt.datetime.strptime("", date_format)
+    except re.error:  # strptime makes a named group of each
+        return "a directive stands in it twice"
+    except ValueError as error:
+        return None if "does not match" in str(error) else str(error)
+    return None

@@ -21,16 +21,15 @@ from assay.data.files.predictions import refuse_infinite
 from assay.data.files.readers import open_source
 from assay.data.files.sources import Source, plain
 from assay.data.quality import QualityReport
+from assay.data.returns import no_returns
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["LEVEL", "load_factors", "load_returns", "numeric_columns"]
+__all__ = ["load_factors", "load_returns", "numeric_columns"]
 
 #: Columns of these names are returns although they stand beside prices.
 _RETURNS = ("ret", "return", "returns", "dailyreturn", "dailyreturns", "pctchange")
-#: Daily returns of which half are larger than this are none.
-LEVEL = 0.5
 #: Returns of factors of which half are larger than this are percent.
 _PERCENT = 0.1
 #: What Fama and French call the market's return over the rate.
@@ -51,9 +50,9 @@ def load_returns(data: Any, *, options: ReadOptions | None = None) -> pd.Series:
     Raises
     ------
     InputError
-        If there is not exactly one series, or returns are as large as price levels.
+        If there is not exactly one series.
     DataQualityError
-        On duplicated sessions, infinite values, or returns below -100% (percent instead of decimals?).
+        On duplicated sessions, infinite values, returns below -100%, or half of them beyond ±50%: percent, or prices.
 
     Examples
     --------
@@ -86,15 +85,9 @@ def load_returns(data: Any, *, options: ReadOptions | None = None) -> pd.Series:
             at = series.index[series <= 0][0].date()
             raise DataQualityError(f"{source.label}: column {column!r}: price not positive, first {at}; mend the file")
         series = (series / series.shift(1) - 1.0).iloc[1:]
-    elif (series < -1.0).any():
-        at = series.index[series < -1.0][0].date()
+    elif (reason := no_returns(series)) is not None:
         raise DataQualityError(
-            f"{source.label}: column {column!r}: a return below -100% at {at}; percent? use decimals"
-        )
-    elif len(series) and float(np.median(np.abs(series))) > LEVEL:
-        raise InputError(
-            f"{source.label}: column {column!r}: half of its values are beyond ±{LEVEL:.0%}; if they are prices, say "
-            f"--column close={column}; if percent, use decimals"
+            f"{source.label}: column {column!r}: {reason}; percent? use decimals; prices? say --column close={column}"
         )
     if series.empty:
         raise InputError(f"{source.label}: column {column!r} holds no return; expected at least one")

@@ -230,7 +230,7 @@ def backtest(
     """
     started = time.perf_counter()
     require_kinds("backtest", strategy=strategy, predictions=predictions, prices=prices, benchmark=benchmark,
-                  costs=costs, execution=execution, checks=checks)  # fmt: skip
+                  costs=costs, execution=execution, checks=checks, styles=styles)  # fmt: skip
     require_open(prices, "backtest")
     kept_tables({}, keep)
     execution = Execution(delay=predictions.delay) if execution is None else execution

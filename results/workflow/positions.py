@@ -513,10 +513,10 @@ def _doubts(run: Run, replayed: int, difference: float, begun: pd.Timestamp) -> 
         return [f"{line}; {late}" if late else line]
     if difference > _TOLERANCE:
         what = "a weight" if run.has("weights") else "a session's net return"
-        why = f"{late}, and what is carried from one to the next (smoothing, vol target, switches) begins anew there; "
-        why += "give them from the run's start on"
-        if not late:
-            why = "prices or predictions of the past are not those that were judged"
+        why = "prices or predictions of the past are not those that were judged"
+        if late:
+            why = f"{late}, and what is carried from one to the next (smoothing, vol target, switches) begins anew "
+            why += "there, or else prices or predictions are others; give them from the run's start on to know"
         return [f"the run's own sessions come out differently, by up to {difference:.2g} of NAV in {what}: {why}"]
     return []
 

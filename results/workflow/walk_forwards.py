@@ -139,8 +139,10 @@ def walk_forward(
 
     """
     started = time.perf_counter()
-    require_kinds("walk_forward", model=model, prices=prices, plan=plan, strategy=strategy, benchmark=benchmark,
-                  costs=costs, execution=execution, checks=checks)  # fmt: skip
+    require_kinds("walk_forward", model=model, prices=prices, plan=plan, benchmark=benchmark, costs=costs,
+                  execution=execution, checks=checks, styles=styles)  # fmt: skip
+    if strategy is not None:
+        require_kinds("walk_forward", strategy=strategy)
     require_open(prices, "walk_forward")
     kept_tables({}, keep)
     root, progress = local_root(root), Silent() if progress is None else progress

@@ -109,6 +109,10 @@ def test_a_run_that_keeps_less_is_replayed_by_what_it_keeps(run, tmp_path, keep)
     assert late.replayed == {"weights": 48, "returns": 0}[keep]
     assert any("the inputs begin" in line and "after the run's first session" in line for line in late.warnings)
     assert not any("of the past" in line for line in late.warnings)
+    if keep == "weights":
+        other = replace(oracle, score=-oracle.score)
+        late = target_positions(less, other, prices.between(prices.sessions[60], None), unaccepted=True)
+        assert any("begins anew there, or else prices or predictions are others" in line for line in late.warnings)
 
 
 def test_a_past_session_of_the_run_is_answered_by_what_was_known_then(run, newest, capsys):

@@ -306,6 +306,8 @@ def test_a_date_format_that_reads_some_dates_and_would_turn_others_is_refused(tm
     assert load_prices(path, options=ReadOptions(date_format="%d.%m.%Y")).shape == (2, 2)  # leaves no choice
     with pytest.raises(InputError, match="date_format: '%Q': 'Q' is a bad directive"):
         ReadOptions(date_format="%Q")
+    with pytest.raises(InputError, match="date_format: '%d/%d/%Y': a directive stands in it twice; expected one as"):
+        ReadOptions(date_format="%d/%d/%Y")
 
 
 def test_an_unknown_repair(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ import zipfile
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from assay import (
@@ -231,6 +232,17 @@ def test_what_is_said_of_dates_or_decimals_is_refused_where_all_files_are_packed
     ):  # fmt: skip
         assert cli.main(line) == 2
         assert f"is packed already, and read as it was packed; leave out {names}" in capsys.readouterr().err
+    scored = load_predictions(scores)
+    days = [(day - pd.offsets.BDay(9), day) for day in scored.sessions]
+    rows = [f"{day:%d.%m.%Y},m,0,{past:%d.%m.%Y},{past:%d.%m.%Y},{past:%d.%m.%Y},{day:%d.%m.%Y}" for past, day in days]
+    names = "session,model_id,fold,trained_through,preprocessing_fit_through,labels_known_through,available_at"
+    parts = [str(pack_predictions(replace(scored, name=name), tmp_path / f"{name}.pack")) for name in ("one", "two")]
+    (tmp_path / "one.receipts.csv").write_text("\n".join([names, *rows]))  # of the part, and text
+    given = ["combine", *parts, "--out", str(tmp_path / "both.parquet"), "--date-format", "%d.%m.%Y"]
+    assert cli.main(given) == 0, capsys.readouterr().err
+    (tmp_path / "one.receipts.csv").unlink()
+    assert cli.main(given) == 2
+    assert "leave out --date-format, or pack" in capsys.readouterr().err
     assert cli.main(["backtest", "--tz", "Asia/Tokyo"]) == 2
     assert "of files; none is named" in capsys.readouterr().err
     data = DataSection(prices=prices, tz="Asia/Tokyo")

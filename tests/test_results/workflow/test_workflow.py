@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from assay.commands import main as cli
+from assay.data.benchmark import check_benchmark
 from assay.data.errors import InputError, TrainingError
 from assay.data.files.predictions import write_predictions
 from assay.data.files.prices import write_prices
@@ -81,7 +82,18 @@ def lying(frame: pd.DataFrame, how: str) -> pd.DataFrame:
         (lambda: backtest(QUINTILE, PRICES, ORACLE), r"predictions must be a PredictionPanel.*\(got PricePanel\)"),
         (lambda: backtest(QUINTILE, ORACLE, PRICES.close), r"prices must be a PricePanel.*\(got DataFrame\)"),
         (lambda: backtest(QUINTILE, ORACLE, PRICES, costs=5), "costs must be a CostModel"),
-        (lambda: backtest(QUINTILE, ORACLE, PRICES, benchmark=PRICES.close["S000"]), "benchmark: no returns"),
+        (lambda: backtest(type(QUINTILE), ORACLE, PRICES), r"strategy must be one.*\(got the class Quintile"),
+        (lambda: backtest(QUINTILE, None, PRICES), r"predictions must be a PredictionPanel.*\(got NoneType\)"),
+        (lambda: backtest(QUINTILE, ORACLE, PRICES, styles=PRICES.close["S000"]), "styles must be StyleInputs"),
+        (lambda: backtest(QUINTILE, ORACLE, PRICES, benchmark=PRICES.close["S000"]),
+         "benchmark: half of the values are beyond ±50%; of prices"),
+        (lambda: check_benchmark(PRICES.close["S000"] / -10), "benchmark: a return below -100% at "),
+        (lambda: check_benchmark(PRICES.close["S000"] * np.inf), "benchmark: infinite values; leave"),
+        (lambda: check_benchmark(PRICES.close["S000"].astype(object)), "benchmark: expected floats, got object"),
+        (lambda: walk_forward(None, PRICES, PLAN), r"model must be one.*\(got NoneType\)"),
+        (lambda: walk_forward(Ridge, PRICES, PLAN), r"model must be one.*\(got the class Ridge\)"),
+        (lambda: sweep(QUINTILE, {"quantile": ["0.1"]}, ORACLE, PRICES), "sweep: strategy must be a name"),
+        (lambda: sweep("quintile_long_short", {"quantile": ["0.1"]}, "preds.csv", PRICES), r"PredictionPanel.*got str"),
         (lambda: walk_forward("ridge", PRICES, PLAN), "walk_forward: model must be one; load_model"),
         (lambda: walk_forward(Ridge(), PRICES, "monthly"), "plan must be a WalkForward"),
         (lambda: sweep("quintile_long_short", {"quantile": "0.1"}, ORACLE, PRICES), "quantile of the grid must be a"),
