@@ -158,8 +158,8 @@ def sweep(
     if not isinstance(strategy, str):
         raise InputError("sweep: strategy must be a name of the catalogue, or package.module:Class")
     require_kinds("sweep", prices=prices, benchmark=benchmark, costs=costs, execution=execution)
-    several = isinstance(predictions, Sequence) and len(predictions) > 0
-    if not several or not all(isinstance(item, Variant) for item in predictions):  # a text is a sequence, too
+    several = list(predictions) if isinstance(predictions, Sequence) else []  # a text is a sequence, too
+    if not several or not all(isinstance(item, Variant) for item in several):
         require_kinds("sweep", predictions=predictions)
     for key, values in grid.items():
         if isinstance(values, str) or not isinstance(values, Collection):
