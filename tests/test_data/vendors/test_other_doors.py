@@ -163,7 +163,7 @@ def test_benchmarks(tmp_path: Path) -> None:
         (expected.rename("anything"), None),
     ):
         np.testing.assert_allclose(load_returns(data, options=options).iloc[-29:], expected, rtol=1e-9, atol=1e-15)
-    with pytest.raises(InputError, match="beyond ±50%; if they are prices, say --column close=SPX"):
+    with pytest.raises(DataQualityError, match=r"beyond ±50%; .*prices\? say --column close=SPX"):
         load_returns(level)
 
 
