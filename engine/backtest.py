@@ -256,11 +256,11 @@ def _weights_backtest(
     result = merged_events(result, events)
     if keep == "returns":
         return result
-    table, earned = {label: result}, result
+    table, earned = [(label, result)], result
     for stage in reversed(before):
         earned = earned if stage.result is None else stage.result
-        table[stage.label] = earned
-    return replace(result, stages=stage_table(dict(reversed(table.items()))))
+        table.append((stage.label, earned))
+    return replace(result, stages=stage_table(reversed(table)))
 
 
 def _by_loops(

@@ -401,18 +401,19 @@ def _labelled(
 ) -> BacktestResult:
     """The result with its stages and events, what it was made from, and the warnings of `run_backtest`."""
     traded = walk.market.rows(walk.start, walk.end)
-    stages = {
-        book.label: booked_result(
+    earned = [
+        booked_result(
             traded, book.ledger, costs=walk.costs, execution=execution, gross_capped=book.capped, name=strategy.name
         )
         for book in walk.books
-    }
-    result = list(stages.values())[-1]
+    ]
+    result = earned[-1]
+    stages = stage_table(zip((book.label for book in walk.books), earned, strict=True))
     events = pd.DataFrame(walk.events, columns=list(EVENT_COLUMNS))
     if walk.overlays.kill_switches:
         book = walk.books[-2]
         fired = kill_events(kill_switches(book.shadow(len(walk.market.sessions), walk.market)))
         events = pd.concat([events, fired], ignore_index=True) if len(events) else fired
-    result = replace(merged_events(result, events), stages=stage_table(stages))
+    result = replace(merged_events(result, events), stages=stages)
     lines = (*predictions.warnings, *(report.messages() if report.joined < report.given else ()))
     return labelled(result, strategy, predictions, lines, benchmark, execution, prints)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -16,16 +16,19 @@ __all__ = ["STAGE_COLUMNS", "stage_table"]
 STAGE_COLUMNS = ("sharpe", "return_ann", "volatility_ann", "turnover_ann", "cost_ann")
 
 
-def stage_table(stages: Mapping[str, BacktestResult]) -> pd.DataFrame:
+def stage_table(stages: Iterable[tuple[str, BacktestResult]]) -> pd.DataFrame:
     """One row a stage, columns `STAGE_COLUMNS`, gross; the last simulation once more, net, as ``costs``.
 
     Parameters
     ----------
-    stages : label of each stage → its simulation, in order.
+    stages : label of each stage and its simulation, in order; of a label that comes again, the last has the row.
 
     """
-    rows = [_row(label, result, result.gross_returns) for label, result in stages.items()]
-    last = list(stages.values())[-1]
+    last_of: dict[str, BacktestResult] = {}
+    for label, result in stages:
+        last_of.pop(label, None)  # so that the last stage is the last row
+        last_of[label] = last = result
+    rows = [_row(label, result, result.gross_returns) for label, result in last_of.items()]
     return pd.DataFrame([*rows, _row("costs", last, last.returns)]).set_index("stage")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -16,9 +16,10 @@ from assay.data.synthetic import synthetic_market
 from assay.engine.backtest import final_weights, run_backtest
 from assay.engine.costs import CostModel
 from assay.engine.execution import Execution
+from assay.engine.in_blocks import run_in_blocks
 from assay.engine.simulation import simulate
 from assay.engine.vectorbt_adapter import cross_check
-from assay.strategies.base import EntryRule, decide
+from assay.strategies.base import Decision, EntryRule, Overlays, decide
 from assay.strategies.catalog import load_strategy, strategy_names
 
 
@@ -101,6 +102,36 @@ def test_stages_that_hold_the_same_earn_what_each_would_alone(name):
     calm = run_backtest(replace(strategy, kill_switches=False, smoothing=0.0), lower, prices)
     assert list(calm.stages.index) == ["select", "filter", "costs"]
     assert calm.stages.loc["filter"].equals(result.stages.loc["filter"])
+
+
+@dataclass(frozen=True)
+class HalfOfAStage:
+    """Holds half of what its only stage of that label holds."""
+
+    stage: str
+    overlays: Overlays
+    name = "half"
+    needs = ()
+    memory = 1
+
+    def target_weights(self, predictions, prices):
+        held = predictions.view.clip(lower=0.0) * 5
+        return Decision(held / 2, stages={self.stage: lambda: held})
+
+
+@pytest.mark.parametrize(("stage", "smoothing"), [("select", 0.0), ("smooth", 0.5)])
+def test_a_label_that_comes_again_is_that_of_the_last_book(stage, smoothing):
+    prices = market(1, sessions=40)
+    rule, given = HalfOfAStage(stage, Overlays(smoothing=smoothing)), PredictionPanel(opinions(prices, 2).view)
+    result = run_backtest(rule, given, prices)
+    assert list(result.stages.index) == ["select", *(["smooth"] if smoothing else []), "costs"]
+    assert result.stages.loc["costs", "return_ann"] == result.returns.mean() * 252
+    last = final_weights(rule, given, prices)
+    alone = simulate(prices, last)
+    assert result.stages.loc[stage, "return_ann"] == alone.gross_returns.mean() * 252
+    parts, _ = run_in_blocks(rule, given, prices, sessions=25)
+    np.testing.assert_allclose(parts.returns, result.returns, rtol=0, atol=1e-12)
+    pd.testing.assert_frame_equal(parts.stages, result.stages, rtol=1e-10, atol=1e-12)
 
 
 def test_final_weights_are_what_is_traded():
