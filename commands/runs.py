@@ -285,7 +285,9 @@ def _rows(table: pd.DataFrame) -> list[_Row]:
 
 
 def _print_group(group: _Group, top: int) -> None:
-    number = f"{group.count} trial{'s' * (group.count != 1)}"
+    from assay.data.card import plural
+
+    number = plural(group.count, "trial")
     effective = "" if group.effective != group.effective else f", about {group.effective:.1f} independent"
     click.echo(f"market {group.market[:8]}: {number}, {group.distinct} score series{effective}")
     for row in group.rows[:top]:

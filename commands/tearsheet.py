@@ -46,7 +46,7 @@ def tearsheet(
     wanted = format_ or suffix or "html"
     path = output or stored.path / f"tearsheet.{wanted}"
     marks = {} if reported is None else {"reported": reported}
-    write_tearsheet(stored, path, format=wanted, marks=marks)
+    write_tearsheet(stored, path, format=format_ if suffix else wanted, marks=marks)
     if as_json:
         echo_json({"run_id": stored.id, "path": address(path), "format": wanted, "bytes": path.stat().st_size})
     else:

@@ -269,7 +269,9 @@ def _beside_the_report(
     """Write the page of a report made again into the run's folder, and print it."""
     from assay.audit.like import like, render_like, render_like_html
     from assay.data.atomic import replacing
+    from assay.data.card import plural
     from assay.results.evidence.training_report import training_figures
+    from assay.results.storage.object_store import address
 
     wanted = {claim.metric for claim in claims.claims}
     figures = training_figures(
@@ -277,8 +279,7 @@ def _beside_the_report(
         importance="feature_importance" in wanted, speed=bool(wanted & {"latency", "throughput", "file_size"}),
     )  # fmt: skip
     stamps = stored.walk.predictions.sessions
-    counted = (len(prices.assets), "asset"), (len(stored.walk.folds), "fit")
-    counts = " · ".join(f"{count} {name}{'s' * (count != 1)}" for count, name in counted)
+    counts = f"{plural(len(prices.assets), 'asset')} · {plural(len(stored.walk.folds), 'fit')}"
     about = (
         f"{model.name} · preset {preset} · {counts}, tested on {stamps[0].date()} … {stamps[-1].date()} · "
         f"run {stored.run.id}"
@@ -292,4 +293,4 @@ def _beside_the_report(
     with replacing(target) as temporary:
         temporary.write_text(render_like_html(page), encoding="utf-8", newline="\n")
     if not quiet:
-        click.echo(render_like(page) + f"\n\n{stored.run.address}/{target.name}\n")
+        click.echo(render_like(page) + f"\n\n{address(target)}\n")

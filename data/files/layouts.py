@@ -248,12 +248,13 @@ def _kind_of(
     if not fields:
         if names.kind == "predictions":
             _refuse_prices(source, rest)
-        named = next((name for name in rest if _holds_names(source, name)), None) if 1 < len(rest) <= _FEW else None
+        few = rest if 1 < len(rest) <= _FEW else []
+        named = next((name for name in few if _is_text(source, name, every=True)), None)
         if named is not None:
             value = names.values[0]
             raise InputError(
                 f"{source.label}: no {value} among {_shown(source)}; if {named!r} holds the asset, say --column "
-                f"asset={named} --column {value}=NAME"
+                f"asset={named} --column {value}=NAME; if not, leave {named!r} out"
             )
         strange = [name for name in rest if name not in unknown and not _TICKER.fullmatch(name)]
         if strange and len(rest) > 1:
@@ -340,27 +341,26 @@ def _refuse_prices(source: Source, rest: Sequence[str]) -> None:
         raise InputError(f"{source.label}: holds prices ({listed(bars or rest)}), not predictions; check the option")
 
 
-def _holds_names(source: Source, name: str) -> bool:
-    """Whether every cell begins with a letter and says something, as far as the first cells say."""
-    from assay.data.files.sources import MISSING
-
-    found = source.read(texts=[name])[name].slice(0, 200).to_pylist()
-    cells = [str(cell).strip() for cell in found if cell is not None]
-    kept = [cell for cell in cells if cell not in MISSING]
-    return bool(kept) and all(cell[0].isalpha() for cell in kept)
+#: A number as text, infinite ones too: they are refused as numbers.
+_NUMBER = re.compile(r"[-+]?([\d.,]*\d([eE][-+]?\d+)?|inf(inity)?)", re.IGNORECASE)
 
 
-def _is_text(source: Source, name: str) -> bool:
-    """Whether a column holds names, not numbers, as far as its first cells say."""
+def _is_text(source: Source, name: str, *, every: bool = False) -> bool:
+    """Whether a column holds names, not numbers, as far as its first cells say.
+
+    One that is no number makes it so; or `every` one is to be, and to begin with a letter.
+    """
     table = source.read(texts=[name])
-    from assay.data.files.sources import is_text
+    from assay.data.files.sources import MISSING, is_text
 
     kind = table[name].type
     value = getattr(kind, "value_type", kind)
     if not is_text(value):
         return False
-    cells = [cell for cell in table[name].slice(0, 200).to_pylist() if cell]
-    return any(not re.fullmatch(r"[-+]?[\d.,]*\d([eE][-+]?\d+)?", str(cell).strip()) for cell in cells)
+    cells = [str(cell).strip() for cell in table[name].slice(0, 200).to_pylist() if cell is not None]
+    cells = [cell for cell in cells if cell not in MISSING]
+    names = [cell for cell in cells if not _NUMBER.fullmatch(cell)]
+    return bool(names) and (not every or (names == cells and all(name[0].isalpha() for name in names)))
 
 
 def _is_bar(source: Source, fields: Mapping[str, str]) -> bool:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, ClassVar, Self
 import numpy as np
 import pandas as pd
 
+from assay.data.card import plural
 from assay.data.conventions import SESSIONS_A_YEAR
 from assay.data.errors import BacktestError
 from assay.data.panel import PricePanel
@@ -87,7 +88,7 @@ class TrialCount:
     @property
     def result(self) -> str:
         """How many trials."""
-        return f"{self.count:,} {'trial' if self.count == 1 else 'trials'}"
+        return plural(self.count, "trial")
 
     @property
     def detail(self) -> str:
@@ -99,7 +100,7 @@ class TrialCount:
     @property
     def sentence(self) -> str:
         """How many trials, and the deflated Sharpe ratio where there is one."""
-        counted = f"{self.count} {'trial' if self.count == 1 else 'trials'} in the ledger"
+        counted = f"{plural(self.count, 'trial')} in the ledger"
         return counted if math.isnan(self.deflated_sharpe) else f"{counted}, {self.detail}"
 
     @property

@@ -149,7 +149,11 @@ def write_tearsheet(
     suffix = path.suffix.lstrip(".").lower()
     wanted = format or suffix
     if wanted not in FORMATS:
-        raise InputError(f"tear sheet {path}: the format must be one of {', '.join(FORMATS)}, got {wanted!r}")
+        known = ", ".join(FORMATS)
+        if format is not None:
+            raise InputError(f"tear sheet {path}: the format must be one of {known}, got {format!r}")
+        ending = f"the name ends in {path.suffix}" if suffix else "the name has no ending"
+        raise InputError(f"tear sheet {path}: {ending}, and is to say the format: {known}; or name one (--format)")
     if suffix in FORMATS and suffix != wanted:
         raise InputError(f"tear sheet {path}: the name ends in .{suffix}, and the format is to be {wanted}; give one")
     with replacing(path) as temporary:

@@ -9,6 +9,7 @@ from assay.data.card import plural
 from assay.results.checks.outcomes import CheckOutcomes
 from assay.results.report.blocks import p_text
 from assay.results.report.tables import further_costs
+from assay.results.storage.object_store import address
 from assay.results.storage.runs import Run
 
 if TYPE_CHECKING:
@@ -304,7 +305,7 @@ def _importance(run: Run) -> list[str]:
         ends = f"[{row['low']:.4f}, {row['high']:.4f}]"
         lines.append(f"{row['feature']:24}{row['importance']:>8.4f}    {ends:<20}{row['error_seeds']:>8.4f}")
     rest = len(table) - _MOST_FEATURES
-    return lines + ([f"… {rest} more in {run.address}/importance.parquet"] if rest > 0 else [])
+    return lines + ([f"… {rest} more in {address(run.path / 'importance.parquet')}"] if rest > 0 else [])
 
 
 def _beaten(table: pd.DataFrame) -> list[str]:
@@ -351,7 +352,7 @@ def _sweep(run: Run) -> list[str]:
         interval = f"[{_two(row['low'])}, {_two(row['high'])}]"
         lines.append(f"{cells}{_two(row['sharpe_net']):>12}{interval:>18}{row['turnover_ann']:>9.1f}×")
     if len(table) > len(shown):
-        lines.append(f"… {len(table) - len(shown)} more in {run.address}/cells.parquet")
+        lines.append(f"… {len(table) - len(shown)} more in {address(run.path / 'cells.parquet')}")
     trials, groups = metrics["trials"], metrics.get("clusters")
     lines += ["", f"{trials['count']} trials on this market in the ledger; costs, delay and fill make none"]
     for item in metrics.get("scenarios") or [metrics]:

@@ -158,6 +158,26 @@ class ObjectStore:
         with locked(self._state):
             return self._bring(run, listed_only=False, afresh=afresh)
 
+    def is_damaged(self, run: str) -> bool:
+        """Whether what is there of a run is not what was written; what is sound is brought, afresh if that is read.
+
+        Raises
+        ------
+        InputError
+            If the store does not answer, and more of the run is there than here.
+
+        """
+        try:
+            try:
+                self.bring(run, afresh=True)
+            except DamagedRunError:
+                raise
+            except InputError:  # what was read before is enough to store a run by
+                self.bring(run)
+        except DamagedRunError:
+            return True
+        return False
+
     def bring_listed(self) -> dict[str, str]:
         """Bring what a list of runs reads, and take away what was removed there; of each damaged run, why."""
 

@@ -30,7 +30,7 @@ from assay.data.errors import InputError, UnknownNameError
 from assay.data.jsonable import jsonable
 from assay.data.stored import file_digest, file_digests, holds_files, read_json, read_sealed, sealed
 from assay.results.storage.kept import Keep, left_out
-from assay.results.storage.object_store import DamagedRunError, address, local_root, store_behind
+from assay.results.storage.object_store import address, local_root, store_behind
 from assay.results.storage.places import DEFAULT_ROOT
 from assay.results.storage.tables import read_table, write_tables
 
@@ -272,12 +272,8 @@ def save_run(
     root = local_root(root)
     identity = run_id(name, config, fingerprints)
     target = root / identity
-    store, damaged = store_behind(root), False
-    if store is not None:
-        try:
-            store.bring(identity, afresh=True)
-        except DamagedRunError:
-            damaged = True
+    store = store_behind(root)
+    damaged = store is not None and store.is_damaged(identity)
     try:
         root.mkdir(parents=True, exist_ok=True)
         recover(root)

@@ -83,9 +83,9 @@ def tearsheet(
     >>> from assay import backtest, load_strategy, synthetic_market
     >>> prices, predictions = synthetic_market(60, 6, ic=0.1, seed=0)
     >>> stored = backtest(load_strategy("quintile_long_short"), predictions, prices)
-    >>> tearsheet(stored.run, "sheet.docx")
+    >>> tearsheet(stored.run, "sheet.docx")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    assay.data.errors.InputError: tear sheet sheet.docx: the format must be one of html, png, pdf, md, got 'docx'
+    assay.data.errors.InputError: tear sheet sheet.docx: the name ends in .docx, and is to say the format: ...
 
     """
     stored = _stored(run, root)

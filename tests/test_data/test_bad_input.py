@@ -156,6 +156,12 @@ PRICES: dict[str, tuple[Callable[[Path], Path], type[BacktestError], list[str]]]
         DataQualityError,
         ["infinite value: 1", "2020-01-03 'A'"],
     ),
+    "infinite price, wide": (file("date,AAA,BBB\n2020-01-02,1,inf\n"), DataQualityError, ["infinite value", "'BBB'"]),
+    "names beside a wide table": (
+        file("date,Weekday,AAA,BBB\n2020-01-02,Thu,1,2\n2020-01-03,Fri,1,2\n"),
+        InputError,
+        ["if 'Weekday' holds the asset, say --column", "if not, leave 'Weekday' out"],
+    ),
     "zero price": (
         file("date,asset,close\n2020-01-02,A,0\n2020-01-03,A,1\n"),
         DataQualityError,

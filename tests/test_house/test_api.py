@@ -39,10 +39,13 @@ def test_a_wrong_name_is_an_attribute_error():
         assay.bactest  # noqa: B018
 
 
-def test_importing_it_imports_nothing_of_ours_but_itself():
-    code = "import sys, assay; print([m for m in sys.modules if m.startswith('assay.') or m in ('numpy', 'pandas')])"
+def test_importing_it_imports_nothing_of_ours_but_itself_and_leaves_the_process_as_it_is():
+    code = "import gc, os, sys; before = gc.get_threshold(), dict(os.environ); import assay; "
+    code += "print([m for m in sys.modules if m.startswith('assay.') or m in ('numpy', 'pandas')]); "
+    code += "import assay.commands.main as cli; cli.main(['--version']); "
+    code += "print(before == (gc.get_threshold(), dict(os.environ)))"
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
-    assert answer.stdout.strip() == "[]"
+    assert answer.stdout.splitlines()[::2] == ["[]", "True"]  # between them the version
 
 
 def test_values_show_themselves_in_a_few_lines():

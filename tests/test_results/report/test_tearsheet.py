@@ -455,8 +455,10 @@ def test_where_the_browser_fails_the_page_is_laid_out(
 
 
 def test_what_cannot_be_written_is_refused_in_one_line(run: Run, tmp_path: Path):
-    with pytest.raises(BacktestError, match="docx"):
-        write_tearsheet(run, tmp_path / "sheet.docx")
+    with pytest.raises(BacktestError, match=r"ends in \.01, and is to say the format: html, png, pdf, md; or name one"):
+        write_tearsheet(run, tmp_path / "q.2020.01")
+    with pytest.raises(BacktestError, match="the name has no ending"):
+        write_tearsheet(run, tmp_path / "sheet")
     with pytest.raises(BacktestError, match="no folder"):
         write_tearsheet(run, tmp_path / "missing" / "sheet.html")
     assert list(tmp_path.iterdir()) == []

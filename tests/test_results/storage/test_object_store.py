@@ -262,6 +262,17 @@ def test_what_is_damaged_there_is_replaced_by_who_made_it_and_has_it_whole(store
     (there,) = (tmp_path / "there" / "bucket" / "runs" / run.id).rglob("t.parquet")
     whole = there.read_bytes()
     there.write_bytes(whole[:-1] + b"!")  # of the same length
+    read = store.open_input_stream
+
+    def refused(name):
+        if name.endswith("t.parquet"):
+            raise OSError("403")
+        return read(name)
+
+    store.open_input_stream = refused  # that it cannot be read again takes nothing from who has made the run
+    with results_at(URL) as root:
+        assert saved(root).id == run.id
+    store.open_input_stream = read
     with results_at(URL) as root:
         saved(root)
     assert there.read_bytes() == whole
