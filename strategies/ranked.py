@@ -140,11 +140,11 @@ class _Ranked(WithOverlays):
     def _selected(self, weights: pd.DataFrame, predictions: PredictionPanel, prices: PricePanel) -> pd.DataFrame:
         """`select`, of which `filter` has made `weights`: those themselves where that has left everything as it was."""
         own, legs, filtered = type(self), self._legs, self._filtered
-        if own.select is not _Ranked.select or own.filter is not _Ranked.filter or own._size is not _Ranked._size:
+        if any(getattr(own, name) is not getattr(_Ranked, name) for name in ("select", "filter", "_size", "_weights")):
             return self.select(predictions, prices)
         if filtered == legs:
             return weights
-        plain = own._weights is _Ranked._weights and not (self._of_scores or self.within or self._of_weights)
+        plain = not (self._of_scores or self.within or self._of_weights)
         if not (plain and legs.long_gross and legs.short_gross and replace(filtered, short_below=None) == legs):
             return self.select(predictions, prices)
         score, values = self._score(predictions), weights.to_numpy()

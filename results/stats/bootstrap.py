@@ -15,9 +15,9 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,8 +33,10 @@ if TYPE_CHECKING:
 __all__ = [
     "CACHED",
     "Bootstrapped",
+    "batches",
     "bootstrap",
     "deepest_drawdown",
+    "drawn_in_tasks",
     "growth_annual",
     "mean_annual",
     "optimal_block",
@@ -48,7 +50,7 @@ __all__ = [
 #: (draws, n) resampled returns → (draws,) values.
 Statistic = Callable[[Floats], Floats]
 
-#: Resampled values whose positions are drawn at once.
+#: Resampled values whose positions are drawn at once, and worked on in one task.
 _CHUNK = 2_000_000
 #: Resampled values that are worked on at once.
 CACHED = 1 << 16
@@ -211,7 +213,7 @@ def bootstrap(
     Raises
     ------
     InputError
-        If the executor is unknown or Ray is not installed.
+        If the executor is unknown, fewer than one worker is asked for, or Ray is not installed.
     InsufficientEvidenceError
         With fewer than 3 sessions.
 
@@ -244,7 +246,7 @@ def paired_difference(
     Raises
     ------
     InputError
-        If the lengths differ.
+        If the lengths differ, or of the executor as there.
     InsufficientEvidenceError
         With fewer than 3 sessions.
 
@@ -273,30 +275,50 @@ def _drawn(
 ) -> Floats:  # fmt: skip
     """(draws,) the statistic on resamples of one series, or its difference on the same resamples of two."""
     n, rng = len(series[0]), np.random.default_rng(seed)
-    step = max(1, _CHUNK // n)
-    sizes = [min(step, draws - start) for start in range(0, draws, step)]
+    sizes = batches(draws, n)
     if executor == "serial" or len(sizes) == 1:
-        return np.concatenate([_of_chunk(series, statistic, block, size, rng) for size in sizes])
-    from assay.engine.executors import run_tasks
+        tasks = [(rng, statistic, block, size) for size in sizes]  # one after another, from the same source
+    else:
+        tasks = []
+        for size in sizes:
+            tasks.append((copy.deepcopy(rng), statistic, block, size))
+            _skip(n, size, rng)  # where the next one's begin, is known when these were drawn
+    return drawn_in_tasks(_of_chunk, tasks, series, executor, workers)
+
+
+def batches(draws: int, size: int) -> list[int]:
+    """How many resamples of `size` values each task makes."""
+    step = max(1, _CHUNK // size)
+    return [min(step, draws - start) for start in range(0, draws, step)]
+
+
+def drawn_in_tasks(
+    function: Callable[..., Floats], tasks: Sequence[tuple[Any, ...]], series: Sequence[Floats],
+    executor: str | Workers, workers: int | None,
+) -> Floats:  # fmt: skip
+    """The values of ``function(*task, *series)`` of each task, in order; one task alone is made here.
+
+    Raises
+    ------
+    InputError
+        If the executor is unknown or fewer than one worker is asked for, however few the tasks; or of `run_tasks`.
+
+    """
+    if executor == "serial":
+        return np.concatenate([function(*task, *series) for task in tasks])
+    from assay.engine.executors import Workers, run_tasks
     from assay.engine.shared import Shared
 
-    shared, tasks = [Shared(values) for values in series], []
-    for size in sizes:
-        tasks.append((copy.deepcopy(rng), statistic, block, size, *shared))
-        _skip(n, size, rng)  # where the next one's begin, is known when these were drawn
-    parts = dict(run_tasks(_chunk_task, tasks, executor=executor, workers=workers))
+    if isinstance(executor, str):
+        Workers(executor, workers)  # refuses what it does not know, and starts nothing
+    if len(tasks) == 1:
+        return function(*tasks[0], *series)
+    shared = [Shared(values) for values in series]
+    parts = dict(run_tasks(function, [(*task, *shared) for task in tasks], executor=executor, workers=workers))
     return np.concatenate([parts[place] for place in range(len(tasks))])
 
 
-def _chunk_task(
-    rng: np.random.Generator, statistic: Statistic, block: float, draws: int, *series: Floats
-) -> Floats:
-    return _of_chunk(series, statistic, block, draws, rng)
-
-
-def _of_chunk(
-    series: tuple[Floats, ...], statistic: Statistic, block: float, draws: int, rng: np.random.Generator
-) -> Floats:
+def _of_chunk(rng: np.random.Generator, statistic: Statistic, block: float, draws: int, *series: Floats) -> Floats:
     one, *other = series
     values = [
         statistic(one[rows]) - statistic(other[0][rows]) if other else statistic(one[rows])

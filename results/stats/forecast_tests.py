@@ -12,6 +12,9 @@ the correction of Harvey, Leybourne & Newbold (1997): at h = 1 it is the ordinar
 
 What cannot be tested has a NaN statistic and says why in `reason`.
 
+Evidence takes its figures from `assay.results.stats.naive_forecasts.against_naive`; `out_of_sample_r2`, `theil_u2` and
+`clark_west` here are the reference that the tests hold it to, and for who wants one figure alone.
+
 References
 ----------
 Diebold & Mariano (1995), "Comparing predictive accuracy", Journal of Business & Economic Statistics 13(3).

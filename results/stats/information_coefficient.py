@@ -67,7 +67,7 @@ def ic_table(
     one, two = aligned_values(score, forward)
     needed = max(3, min(minimum, one.shape[1]))
     ic, n = row_correlation(one, two, minimum=needed)
-    ranked, _ = (PairedRanks(one, two, keep=False) if ranks is None else ranks).correlation(needed)
+    ranked, _ = rank_correlation(one, two, minimum=needed) if ranks is None else ranks.correlation(needed)
     return pd.DataFrame({"ic": ic, "rank_ic": ranked, "n": n}, index=score.index)
 
 
@@ -240,9 +240,10 @@ def quantile_returns(
         raise InputError(f"quantile returns: at least 2 quantiles, got {quantiles}")
     one, two = aligned_values(score, forward)
     means = np.full((len(one), quantiles), np.nan)
-    ranks = PairedRanks(one, two, keep=False) if ranks is None else ranks
     for rows in row_blocks(one.shape):
-        means[rows] = _quantile_means(ranks[rows], two[rows], quantiles)
+        came = two[rows]
+        of = PairedRanks(one[rows], came, keep=False)[0 : len(came)] if ranks is None else ranks[rows]
+        means[rows] = _quantile_means(of, came, quantiles)
     lines = []
     for q in range(quantiles):
         values = means[:, q][np.isfinite(means[:, q])]

@@ -1,7 +1,8 @@
-"""Forecasts of returns against naive ones, every figure of a panel from one pass over it.
+"""Forecasts of returns against naive ones: every figure of a panel from two passes over it.
 
-`assay.results.stats.forecast_tests` has the same figures one by one, of any panel: those are the reference, and these
-are equal to them bit for bit.
+The second pass is for the squares around the mean of the outcomes. `assay.results.stats.forecast_tests` has the same
+figures one by one, of any panel: those are the reference, and these are equal to them bit for bit, but for the
+last digits of `r2`, whose mean is summed some sessions at a time.
 """
 
 from __future__ import annotations
@@ -60,7 +61,7 @@ def against_naive(predicted: Values, actual: Values, means: Values, *, horizon: 
 
     """
     n, total = 0, 0.0
-    of_all, of_means = np.zeros(3), np.zeros(3)  # Σ(y − ŷ)², Σ(y − naive)², Σy²
+    of_all, of_means = np.zeros(2), np.zeros(3)  # Σ(y − ŷ)², Σy², and between them Σ(y − mean)²
     differences, gains = SessionMeans(len(actual)), SessionMeans(len(actual))
     for rows in row_blocks(actual.shape):
         p, y, m = predicted[rows], actual[rows], means[rows]
@@ -71,16 +72,16 @@ def against_naive(predicted: Values, actual: Values, means: Values, *, horizon: 
         came, *squares = cases(known, y, errors, sizes)
         n, total = n + len(came), total + float(came.sum())
         sums = [float(part.sum()) for part in squares]
-        of_all += (sums[0], sums[1], sums[1])
+        of_all += sums
         both = known & np.isfinite(m)
         if not both.all():
             sums = [float(part.sum()) for part in cases(both, errors, sizes)]
         of_means += (sums[0], float(cases(both, simple)[0].sum()), sums[1])
-    errors_of_all, zero, size = of_all.tolist()
+    errors_of_all, size = of_all.tolist()
     return AgainstNaive(
         n,
         r2_against(errors_of_all, without_rounding(_around(actual, predicted, total / n if n else math.nan), size)),
-        math.sqrt(errors_of_all / zero) if zero > 0 else math.nan,
+        math.sqrt(errors_of_all / size) if size > 0 else math.nan,
         r2_against(float(of_means[0]), without_rounding(float(of_means[1]), float(of_means[2]))),
         session_t(differences.values, horizon),
         one_sided(session_t(gains.values, horizon)),

@@ -227,6 +227,8 @@ def _write_ranks(
     values: Floats, missing: npt.NDArray[np.bool_], sorter: _Sorter, out: npt.NDArray[Any], *, twice: bool = False
 ) -> None:
     """Write average ranks over rows of C order, NaN where a value is missing; or twice the ranks, and 0."""
+    if not values.size:
+        return
     absent, n = _absent(missing)
     places, ranked = sorter.ordered(values, absent, n)
     places += np.arange(len(values))[:, None] * values.shape[1]

@@ -26,7 +26,7 @@ import numpy.typing as npt
 
 from assay.data.conventions import FLAT, Floats
 from assay.data.errors import InputError
-from assay.results.stats.bootstrap import CACHED, bootstrap, optimal_block
+from assay.results.stats.bootstrap import CACHED, batches, bootstrap, drawn_in_tasks, optimal_block
 from assay.results.stats.deflated_sharpe import sharpe_moments
 from assay.results.stats.long_run_variance import (
     autocovariance,
@@ -53,8 +53,6 @@ __all__ = [
 ]
 
 _Z95 = 1.959963984540054
-#: Resampled values whose blocks are drawn at once, and worked on in one task.
-_CHUNK = 2_000_000
 #: Two series whose pulls on their Sharpe ratios differ by no more are one, but for a scale and rounding.
 _DUST = 1e-8
 
@@ -197,7 +195,7 @@ def studentised_sharpe(
     Raises
     ------
     InputError
-        If the executor is unknown or Ray is not installed.
+        If the executor is unknown, fewer than one worker is asked for, or Ray is not installed.
 
     """
     n = len(returns)
@@ -305,21 +303,8 @@ def _resampled(
     if count < 4:
         return None
     rng = np.random.default_rng(seed)
-    batches = [rng.integers(0, n, (rows, count)) for rows in _batches(draws, count * length)]
-    if executor == "serial" or len(batches) == 1:
-        return np.concatenate([_distances_in_cache(starts, length, sharpe, *series) for starts in batches])
-    from assay.engine.executors import run_tasks
-    from assay.engine.shared import Shared
-
-    shared = [Shared(values) for values in series]
-    tasks = [(starts, length, sharpe, *shared) for starts in batches]
-    parts = dict(run_tasks(_distances_in_cache, tasks, executor=executor, workers=workers))
-    return np.concatenate([parts[place] for place in range(len(tasks))])
-
-
-def _batches(draws: int, size: int) -> list[int]:
-    step = max(1, _CHUNK // size)
-    return [min(step, draws - start) for start in range(0, draws, step)]
+    tasks = [(rng.integers(0, n, (rows, count)), length, sharpe) for rows in batches(draws, count * length)]
+    return drawn_in_tasks(_distances_in_cache, tasks, series, executor, workers)
 
 
 def _distances_in_cache(starts: npt.NDArray[np.int64], length: int, sharpe: float, *series: Floats) -> Floats:

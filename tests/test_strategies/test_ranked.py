@@ -288,6 +288,22 @@ def test_a_filter_that_leaves_nothing_out_gives_the_selection_itself():
         pd.testing.assert_frame_equal(stages["select"], rule.select(predictions, prices), check_exact=True)
 
 
+class FilterOfItsOwn(QuintileLongShort):
+    """Leaves out shorts in the filter alone, and says so by no legs."""
+
+    def _weights(self, legs, score, prices, sized):
+        weights = super()._weights(legs, score, prices, sized)
+        return weights.clip(lower=0.0) if sized else weights
+
+
+def test_a_filter_written_into_the_weights_leaves_the_selection_alone():
+    predictions, prices = panels(np.arange(10.0))
+    rule = FilterOfItsOwn()
+    stages = dict(rule.target_weights(predictions, prices).steps())
+    assert (stages["select"].to_numpy().min(), stages["filter"].to_numpy().min()) == (-0.25, 0.0)
+    pd.testing.assert_frame_equal(stages["select"], rule.select(predictions, prices), check_exact=True)
+
+
 def test_s2_is_set_up_as_published():
     rule = FilterNegative()
     assert (rule.name, rule.quantile, rule.long_gross, rule.short_gross) == ("s2_filter_negative", 0.2, 0.65, 0.35)

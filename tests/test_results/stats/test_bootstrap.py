@@ -104,6 +104,15 @@ def test_draws_made_elsewhere_are_the_same_draws(workers: int, monkeypatch):
             assert (here.low, here.high, here.p_value) == (there.low, there.high, there.p_value)
 
 
+def test_an_unknown_executor_is_refused_where_one_task_is_all_there_is():
+    one, two = (_autoregressive(60, 0.2, seed) for seed in (1, 2))
+    for executor, workers in (("sereal", None), ("process", 0)):
+        with pytest.raises(InputError, match=r"executor: must be|workers: must be"):
+            bootstrap(one, draws=10, executor=executor, workers=workers)
+        with pytest.raises(InputError, match=r"executor: must be|workers: must be"):
+            paired_difference(one, two, draws=10, executor=executor, workers=workers)
+
+
 def test_what_two_series_share_cancels_in_their_difference():
     rng = np.random.default_rng(9)
     market = rng.normal(0, 0.02, 700)

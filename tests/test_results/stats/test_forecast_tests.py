@@ -131,7 +131,7 @@ def test_ratios_are_those_of_loops_and_scikit_learn(seed):
 
 
 @pytest.mark.parametrize(("hidden", "values"), [(0, 1 << 16), (0.2, 40)])
-def test_one_pass_has_the_figures_of_one_at_a_time(hidden, values, monkeypatch):
+def test_against_naive_has_the_figures_of_one_at_a_time(hidden, values, monkeypatch):
     monkeypatch.setattr(blocks, "_VALUES", values)
     predicted, actual = panel(5, hidden=hidden)
     means = ft.historical_mean(actual, known_after=2, minimum=5)

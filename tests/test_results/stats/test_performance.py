@@ -14,7 +14,8 @@ from scipy.stats import norm
 
 from assay.data.errors import InputError, InsufficientEvidenceError
 from assay.data.returns import drawdown_series
-from assay.results.stats import ranks
+from assay.data.row_tables import RowFrame
+from assay.results.stats import blocks, ranks
 from assay.results.stats.deflated_sharpe import (
     deflated_sharpe,
     effective_sessions,
@@ -355,6 +356,35 @@ def test_quantile_returns_by_hand():
     assert quantile_returns(score, -score, quantiles=5).monotonicity == pytest.approx(-1.0)
     with pytest.raises(InputError):
         quantile_returns(score, score, quantiles=1)
+
+
+def test_quantile_returns_without_assets_are_unknown():
+    nothing = pd.DataFrame(index=pd.bdate_range("2020-01-01", periods=3), dtype=float)
+    found = quantile_returns(nothing, nothing)
+    assert found.by_session.shape == (3, 5)
+    assert found.by_session.isna().all(axis=None)
+    assert PairedRanks(nothing.to_numpy(), nothing.to_numpy())[0:3].shape == (3, 0)
+
+
+def test_rows_of_tables_are_made_once_for_fifths_and_once_for_each_correlation(monkeypatch):
+    monkeypatch.setattr(blocks, "_VALUES", 150)
+    monkeypatch.setattr(ranks, "_BLOCK_BYTES", 1200)
+    score, forward = (frame.round(1) for frame in crossed(3))
+    made: list[int] = []
+    tables = []
+    for place, frame in enumerate((score, forward)):
+
+        def rows_made(rows, place=place, values=frame.to_numpy()):
+            made.extend([place] * (rows.stop - rows.start))
+            return values[rows]
+
+        tables.append(RowFrame(frame.index, frame.columns, rows_made))
+    found = quantile_returns(*tables)
+    assert [made.count(place) for place in (0, 1)] == [len(score)] * 2
+    pd.testing.assert_frame_equal(found.by_session, quantile_returns(score, forward).by_session, check_exact=True)
+    made.clear()
+    pd.testing.assert_frame_equal(ic_table(*tables), ic_table(score, forward), check_exact=True)
+    assert [made.count(place) for place in (0, 1)] == [2 * len(score)] * 2
 
 
 def naive_pbo(returns: np.ndarray, blocks: int) -> tuple[float, float]:

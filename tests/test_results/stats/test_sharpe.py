@@ -13,7 +13,6 @@ from statsmodels.tsa.stattools import acf
 
 from assay.data.errors import InputError
 from assay.engine.executors import Workers
-from assay.results.stats import sharpe as module
 from assay.results.stats.bootstrap import bootstrap
 from assay.results.stats.deflated_sharpe import sharpe_moments
 from assay.results.stats.long_run_variance import sharpe_hac_error
@@ -210,13 +209,22 @@ def test_blocks_are_at_least_half_the_hac_window_and_at_most_a_quarter_of_the_sa
 def test_resamples_made_elsewhere_are_the_same(workers: int, monkeypatch):
     """In tasks of 37 resamples, the last of fewer."""
     one, two = _returns(120, 1, 0.2), _returns(120, 2, 0.2)
-    monkeypatch.setattr(module, "_CHUNK", 37 * 120)
+    monkeypatch.setattr("assay.results.stats.bootstrap._CHUNK", 37 * 120)
     with Workers("process", workers) as on:
         alone = [studentised_sharpe(one, draws=100, block=6, executor=where) for where in ("serial", on)]
         paired = [sharpe_difference(one, two, draws=100, block=6, executor=where) for where in ("serial", on)]
     assert alone[0] == alone[1]
     assert paired[0] == paired[1]
     assert (alone[0].draws, alone[0].critical != paired[0].critical) == (100, True)
+
+
+def test_an_unknown_executor_is_refused_where_one_task_is_all_there_is():
+    one, two = _returns(60, 1, 0.2), _returns(60, 2, 0.2)
+    for executor, workers in (("sereal", None), ("process", 0)):
+        with pytest.raises(InputError, match=r"executor: must be|workers: must be"):
+            studentised_sharpe(one, draws=10, executor=executor, workers=workers)
+        with pytest.raises(InputError, match=r"executor: must be|workers: must be"):
+            sharpe_difference(one, two, draws=10, executor=executor, workers=workers)
 
 
 def test_studentised_bootstrap_needs_four_blocks():

@@ -98,6 +98,7 @@ def test_normal_scores_are_bloms():
     values = np.array([[3.0, 1.0, np.nan, 2.0, 2.0]])
     expected = stats.norm.ppf((np.array([4, 1, np.nan, 2.5, 2.5]) - 0.375) / 4.25)
     np.testing.assert_allclose(normal_scores(values)[0], expected, rtol=1e-13)
+    assert normal_scores(np.empty((3, 0))).shape == (3, 0)
 
 
 def test_missing_names_leave_the_cross_section():
