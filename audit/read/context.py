@@ -44,15 +44,13 @@ _SIZELESS = ("batch_norm", "layer_norm", "dropout")
 
 @dataclass(frozen=True)
 class _Facts:
-    """What the text states, each fact with all its values: numbers by name (``periods``), kinds of target and dates by
-    place (``target any``, ``span test``); and whether its classes are up and down.
-    """
+    """What the text states, each fact with all its values (``periods``, ``target any``, ``span test``)."""
 
     values: Mapping[str, set[Any]]
     losses: Sequence[tuple[Line, LossFormula]]
     layers: Sequence[tuple[Line, Architecture]]
     classes: tuple[str, ...]
-    binary: bool
+    binary: bool  # whether its classes are up and down
 
     def only(self, name: str) -> Any:
         """The one value that is stated, however often; None where there is none or several."""
@@ -322,11 +320,7 @@ def _term(text: str, stated: Mapping[str, str]) -> LossTerm | None:
 
 
 def _earlier_weights(lines: Sequence[Line], terms: tuple[LossTerm, ...]) -> tuple[LossTerm, ...]:
-    """The terms under weights that an earlier model had, where the report prints the old ratio and today's alike.
-
-    "Initial extreme imbalance (1:1000)" beside "Final ratio (20:50)": the second is the formula's own, so the first is
-    in its order.
-    """
+    """The terms under an earlier model's weights, "initial ratio (1:1000)", where today's ratio is printed alike."""
     ratios: dict[bool, set[tuple[float, float]]] = defaultdict(set)
     for line in lines if len(terms) == 2 else ():
         for match in pattern("weight_ratio").finditer(line.text) if len(line.text) <= _LONGEST_STATED else ():

@@ -98,10 +98,9 @@ class _Walk:
         """A line of a block that is open, or one that opens a block or stands alone."""
         stripped = text.strip()
         if self.fence:
-            if stripped.startswith(self.fence) and not stripped.strip(self.fence[0]):
-                self.fence = ""
-                return self.made(number, text, "fence", inside=True, language=self.language)
-            return self.made(number, text, "code", inside=True, language=self.language)
+            closes = stripped.startswith(self.fence) and not stripped.strip(self.fence[0])
+            self.fence = "" if closes else self.fence
+            return self.made(number, text, "fence" if closes else "code", inside=True, language=self.language)
         if not self.html and stripped:
             wide = text.expandtabs(4)
             deep = len(wide) - len(wide.lstrip(" ")) >= 4
@@ -122,8 +121,7 @@ class _Walk:
     def outside(self, number: int, text: str, following: str) -> Line:
         """A line of no block, or the first of a fence or a table."""
         stripped = text.strip()
-        fence = pattern("fence_opens").match(stripped)
-        if fence:
+        if fence := pattern("fence_opens").match(stripped):
             self.opened()
             self.fence, self.language = fence[1], (fence[2].lower().split() or [""])[0].strip("{}.")
             return self.made(number, text, "fence", inside=True, language=self.language)

@@ -16,7 +16,7 @@ from assay.audit.claims.model import METRICS
 from assay.audit.read.context import with_context
 from assay.audit.read.document import Line, block_lines, read_markdown, read_plain
 from assay.audit.read.grids import html_grid, place_grid, spaced_grids, table_grid
-from assay.audit.read.keyed import Entry, place_data, scan_data, scan_log, scan_program
+from assay.audit.read.keyed import place_data, scan_data, scan_log, scan_program
 from assay.audit.read.labels import SETTING, SPLIT_NAMES, Context, Label, Reading, fold, named
 from assay.audit.read.prose import place_prose, place_value
 from assay.audit.read.records import assemble
@@ -232,9 +232,8 @@ def _is_value(text: str, label_end: int, figures: list[Token], metric: str) -> b
     """Whether the first figure behind a label is its value, not a figure of the words there or the first of a pair."""
     first, lead = figures[0], text[label_end : figures[0].start]
     paired = figures[1:] and pattern("arrow").match(text[first.end : figures[1].start])
-    if paired or "{" in lead or pattern("factor_after").match(text[first.end :]):
-        return False
-    if pattern("named_part").search(plain(lead)):
+    factor = pattern("factor_after").match(text[first.end :])
+    if paired or factor or "{" in lead or pattern("named_part").search(plain(lead)):
         return False
     near = len(lead) <= 24 or pattern("opens_bracket").search(lead)
     return bool(near) and not (METRICS[metric].kind == "loss" and "%" in first.text)
@@ -263,19 +262,15 @@ def _code(walk: _Walk, body: Sequence[Line], context: Context) -> None:
     texts = [line.text for line in body]
     quoted = begins in ("{", "[") and len(body) > 1 and any('":' in text for text in texts[:50])
     is_text = language in wordset("text_languages") or not language
-    if body[0].kind == "front" or language in wordset("data_languages") or (is_text and quoted):
-        _data(walk, body, scan_data(texts), context)
-    elif is_text:
+    data = body[0].kind == "front" or language in wordset("data_languages") or (is_text and quoted)
+    if is_text and not data:
         barred = (pattern("barred").fullmatch(text) for text in texts)
         shown = [replace(line, text=line.text.translate(_BARS)) if bar else line
                  for line, bar in zip(body, barred, strict=True)]  # fmt: skip
         _text(walk, shown, context)
-    else:
-        _data(walk, body, scan_program(texts), replace(context, settings=False))
-
-
-def _data(walk: _Walk, body: Sequence[Line], found: Sequence[Sequence[Entry]], context: Context) -> None:
-    for line, entries in zip(body, found, strict=True):
+        return
+    context = context if data else replace(context, settings=False)
+    for line, entries in zip(body, scan_data(texts) if data else scan_program(texts), strict=True):
         place_data(walk.spot(line), walk.scan(line), entries, context)
 
 
@@ -286,10 +281,8 @@ def _text(walk: _Walk, body: Sequence[Line], context: Context) -> None:
     inside = {line.number for grid in grids for line in grid.lines}
     label, label_indent, epoch = "", -1, ""
     for line in body:
-        spot, indent = walk.spot(line), len(line.text) - len(line.text.lstrip())
+        indent = 1 if line.number in starts else len(line.text) - len(line.text.lstrip())
         tokens = walk.scan(line) if line.number not in inside else []
-        if line.number in starts:
-            indent = 1
         below = label and (indent > label_indent or not label_indent)
         local = fold(context, (Label(label, "title"),)) if below else context
         announced = pattern("log_epoch").match(line.text) if tokens else None
@@ -301,7 +294,7 @@ def _text(walk: _Walk, body: Sequence[Line], context: Context) -> None:
         elif line.number in inside or pattern("array").match(line.text):
             continue
         elif entries := scan_log(line.text, tokens, line.number, epoch):
-            place_data(spot, tokens, entries, context)
+            place_data(walk.spot(line), tokens, entries, context)
         elif opened and not any(token.kind == "number" for token in tokens):
             label, label_indent = opened[1], indent
         elif tokens:

@@ -41,9 +41,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Grid:
-    """A header, empty where there is none, the rows under it, and the lines of both; `block` numbers the tables of a
-    document.
-    """
+    """A header, empty where there is none, the rows under it, and the lines of both; `block` is its number."""
 
     header: tuple[Cell, ...]
     rows: tuple[Row, ...]
@@ -244,9 +242,7 @@ def _class_name(text: str) -> str:
 
 
 def _matrix_labels(grid: Grid) -> list[tuple[str, ...]]:
-    """For each row of a confusion matrix the labels ``"true / predicted"`` of its columns after the first, ``""`` for a
-    total; nothing for any other grid.
-    """
+    """For each row of a confusion matrix the labels ``"true / predicted"`` of its counts, ``""`` for a total."""
     rows = [row.cells for row in grid.rows]
     if not 2 <= len(rows) <= _LARGEST or not 3 <= len(grid.header) <= _LARGEST or not all(rows):
         return []
@@ -331,11 +327,9 @@ def _spaced_header(body: Sequence[Line], position: int) -> tuple[Cell, ...]:
     ruled = bool(below) and pattern("drawn_rule").fullmatch(below[0]) is not None
     first = next((line for line in below if not pattern("drawn_rule").fullmatch(line)), "")
     row = _spaced_row(cells, first)
-    if row is None:
-        return ()
     named = sum(bool(read_role(cell.text).metrics) or "loss" in plain(cell.text) for cell in cells)
     titled = bool(named) and bool(names_record(cells[0].text))
-    return cells if named >= 2 or ruled or titled or read_role(row[0].text).metrics else ()
+    return cells if row and (named >= 2 or ruled or titled or read_role(row[0].text).metrics) else ()
 
 
 def _spaced_row(header: tuple[Cell, ...], text: str) -> tuple[Cell, ...] | None:

@@ -51,10 +51,6 @@ class Entry:
     levels: tuple[Level, ...]
 
 
-#: The mapping around all those of a program or a log.
-_TOP = (Level(""),)
-
-
 def scan_data(lines: Sequence[str]) -> list[list[Entry]]:
     """The figures of every line of a JSON, YAML or INI text, each with its key and the keys above.
 
@@ -99,7 +95,7 @@ class _Flow:
     def _value(self, column: int, part: str) -> Iterator[Entry]:
         if self.key or (self.levels and self.levels[-1].kind == "["):
             if pattern("begins_figure").match(self.last):
-                yield Entry(column + (part[0] in "\"'"), self.key, tuple(self.levels[:_DEEPEST]))
+                yield Entry(column + (part[0] in "\"'"), self.key, tuple(self.levels[:_DEEPEST]) or (Level(""),))
             if self.key and self.levels:
                 self.levels[-1].texts[self.key] = self.last
 
@@ -145,7 +141,7 @@ def _block_line(match: re.Match[str], levels: list[Level], number: int) -> tuple
 
 def scan_program(lines: Sequence[str]) -> list[list[Entry]]:
     """The figures of a program under quoted keys that name a result (a saved checkpoint): all else there is code."""
-    walk, other = _Flow(_TOP), wordset("no_program_metrics")
+    walk, other = _Flow([Level("")]), wordset("no_program_metrics")
     shown = ((line, walk.line(line, len(line) - len(line.lstrip(" #")))) for line in lines)  # comments show results
     return [
         [entry for entry in entries
@@ -159,7 +155,7 @@ def scan_log(text: str, tokens: Sequence[Token], number: int, epoch: str = "") -
     nothing for any other line. `epoch` is what a line above announced, for logs that print it on a line of its own.
     """
     if pattern("log_trainer").match(text):
-        return list(_Flow(_TOP).line(text))
+        return list(_Flow([Level("")]).line(text))
     heads = ((pattern(f"log_{unit}").match(text), unit) for unit in ("epoch", "round", "bar"))
     head, unit = next(((head, unit) for head, unit in heads if head), (None, ""))
     if head is None:
@@ -169,8 +165,8 @@ def scan_log(text: str, tokens: Sequence[Token], number: int, epoch: str = "") -
     place = epoch if unit == "bar" else head[1]
     level = Level("", texts={"round" if unit == "round" else "epoch": place} if place else {}, number=number)
     level.texts.update((key, token.text) for token, key in keys.items())
-    named = sum(bool(read_role(key).metrics) or "loss" in key for key in keys.values())
-    return [Entry(token.start, key, (*_TOP, level)) for token, key in keys.items()] if named > (unit == "epoch") else []
+    results = sum(bool(read_role(key).metrics) or "loss" in key for key in keys.values()) > (unit == "epoch")
+    return [Entry(token.start, key, (Level(""), level)) for token, key in keys.items() if results]
 
 
 def place_data(spot: Spot, tokens: list[Token], entries: Sequence[Entry], context: Context) -> None:
@@ -188,8 +184,7 @@ def place_data(spot: Spot, tokens: list[Token], entries: Sequence[Entry], contex
 
 
 def _entry(spot: Spot, token: Token, entry: Entry, context: Context) -> None:
-    key, levels = entry.key, entry.levels
-    top = levels[-1] if levels else Level("")
+    key, levels, top = entry.key, entry.levels, entry.levels[-1]
     local = fold(context, _labels(levels))
     local = local if top.key else replace(local, topic="")
     # One mapping is one record; a ``value`` beside its ``name`` is of the list that holds it.
@@ -225,7 +220,6 @@ def _entry(spot: Spot, token: Token, entry: Entry, context: Context) -> None:
 
 
 def _labels(levels: Sequence[Level]) -> tuple[Label, ...]:
-    """The labels that the keys above a figure and the texts beside it are."""
     labels: list[Label] = []
     for position, level in enumerate(levels):
         if level.key:

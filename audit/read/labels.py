@@ -296,9 +296,7 @@ def _bare_loss(text: str, split: str) -> str:
 
 
 def _qualified(metric: str, role: Role, other: Role, text: str, context: Context) -> tuple[str, str, str]:
-    """The metric once averages, statistics and bases of all labels are taken in (``ic`` + ``std`` → ``ic_std``), the
-    reason where the outcome is none, and the metric that a deviation is of.
-    """
+    """The metric with averages and statistics taken in (``ic_std``), why it is none, and what a deviation is of."""
     if not metric:
         return "", "", ""
     combine = table("combine").get

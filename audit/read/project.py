@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from assay.audit.claims.files import MAX_BYTES, read_text
-from assay.audit.claims.model import Claim, ClaimSet, Group
+from assay.audit.claims.model import Claim, ClaimSet
 from assay.audit.read.draft import draft_claims
 from assay.audit.read.records import contradict
 from assay.audit.read.sheet import MAX_CLAIMS, Draft, Excluded
@@ -97,7 +97,6 @@ def read_document(path: Path, name: str = "") -> Document:
 
 
 def _pdf(path: Path) -> str:
-    """The text layer of a PDF, pages one after the other."""
     import pypdf
 
     if not path.is_file():
@@ -221,11 +220,8 @@ def _drafted(document: Document, title: str, *, marked: bool) -> Draft:
     def item(other: Excluded) -> Excluded:
         return replace(other, line=line(other.line) or 1, document=name if marked else "")
 
-    def group(own: Group) -> Group:
-        return replace(own, name=prefix + own.name)
-
-    parts = draft.claims
-    whole = replace(parts, claims=tuple(map(claim, parts.claims)), groups=tuple(map(group, parts.groups)))
+    groups = tuple(replace(group, name=prefix + group.name) for group in draft.claims.groups)
+    whole = replace(draft.claims, claims=tuple(map(claim, draft.claims.claims)), groups=groups)
     notes = tuple(prefix + note for note in draft.notes)
     out, left = tuple(map(item, draft.excluded)), tuple(map(item, draft.unplaced))
     return replace(draft, claims=whole, excluded=out, unplaced=left, notes=notes)
@@ -263,9 +259,7 @@ def _comparable(claim: Claim) -> bool:
 
 
 def _runs(claims: list[Claim]) -> dict[str, str]:
-    """For each group the run it stands for across documents: groups of one name, or with two figures alike and more
-    alike than not.
-    """
+    """The run of each group across documents: groups of one name, or with two figures alike and more alike than not."""
     members: dict[str, dict[Quantity, Claim]] = {}
     for claim in filter(_comparable, claims):
         members.setdefault(claim.group, {}).setdefault(_quantity(claim), claim)

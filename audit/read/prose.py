@@ -48,8 +48,7 @@ class _Text:
     def __post_init__(self) -> None:
         self.text = self.spot.text
         self.folded = plain(self.text)
-        self.named = _named(self.folded)
-        self.ends = _ends(self.folded)
+        self.named, self.ends = _named(self.folded)
 
     def before(self, token: Token, reach: int = REACH) -> str:
         return self.folded[max(0, token.start - reach) : token.start]
@@ -75,14 +74,8 @@ class _Text:
 
 
 @lru_cache(maxsize=64)
-def _ends(folded: str) -> list[tuple[int, int]]:
-    """Where the ends of intervals stand in a line."""
-    return [match.span(1) for match in pattern("ends").finditer(folded)]
-
-
-@lru_cache(maxsize=64)
-def _named(folded: str) -> list[Mention]:
-    """The metrics named in a line, those that only say what another is of left out: "R² on daily returns" is an R²."""
+def _named(folded: str) -> tuple[list[Mention], list[tuple[int, int]]]:
+    """The metrics named in a line, not those of what another is ("R² on daily returns"), and where intervals end."""
     heads: list[Mention] = []
     folds = pattern("fold_names").search(folded) is not None  # beside F2 and F3, F1 is a fold
     # "It supports 50 languages" names no support of a class.
@@ -91,7 +84,7 @@ def _named(folded: str) -> list[Mention]:
             heads[-1] = replace(heads[-1], end=mention.end)
         else:
             heads.append(mention)
-    return heads
+    return heads, [match.span(1) for match in pattern("ends").finditer(folded)]
 
 
 def place_prose(spot: Spot, tokens: Sequence[Token], context: Context) -> None:
@@ -154,10 +147,9 @@ def _pair(text: _Text, number: int) -> bool:
         return False
     first, second = text.figures[number : number + 2]
     between = text.folded[first.end : second.start]
-    if text.why("no_figure", first):
-        return False
     moved = pattern("from_word").search(text.before(first, 12)) and between.strip(" *_`") in ("to", "a", "para")
-    if not moved and not pattern("arrow").match(text.text[first.end : second.start]):
+    arrow = pattern("arrow").match(text.text[first.end : second.start])
+    if not (moved or arrow) or text.why("no_figure", first):
         return False
     metric, context = text.context.topic, text.context
     named = [mention for mention in text.named if mention.end <= first.start][-1:]
@@ -292,10 +284,8 @@ def _told(text: _Text, token: Token, mention: Mention | None) -> bool:
     """Whether a count in running text is a result: after its name and a colon, or "on 1,204 trades"."""
     if mention is None or text.context.topic or mention.end <= token.start:
         return True
-    if is_setting(text.before(token, 24)):
+    if is_setting(text.before(token, 24)) or pattern("rate_behind").match(text.text, mention.end):  # "trades/month"
         return False
-    if pattern("rate_behind").match(text.text, mention.end):
-        return False  # "25 trades/month"
     digits = token.text.replace(",", "").replace("~", "").isdecimal()
     alone = len(token.text) > 2 and not text.before(token).strip(" -*+•_`")
     counted = pattern("counted_before").search(text.before(token, 40)) is not None
@@ -404,8 +394,7 @@ def _cost_after(gap: str) -> float:
 
 
 def _derive(text: _Text) -> None:
-    """Tie a change to the arrow pair of its own line: "54% improvement (59.1% → 91.3%)"; to the one in the bracket
-    behind it, the one it names right after, or the only one."""
+    """Tie a change to an arrow pair of its line, in brackets behind it, right before it or alone: "54% (59% → 91%)"."""
     placed = text.spot.sheet.placed
     changes = [i for i in text.placed if placed[i].metric == "change" and not placed[i].relation]
     tied = {i for index in text.placed for i in placed[index].inputs}

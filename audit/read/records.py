@@ -43,10 +43,10 @@ def assemble(sheet: Sheet, *, title: str, source: str) -> Draft:
     _adopt_splits(placed, names)
     tie_changes(placed, names)
     known = {i for figure in placed for i in figure.inputs} | {i for i in order if placed[i].relation}
-    for loose in (placed[i] for i in order if placed[i].metric in wordset("compares") and i not in known):
-        left = Excluded(loose.line, loose.column, loose.printed, "it compares what is not known")
-        sheet.unplaced[loose.line, loose.column] = left
-    order = [i for i in order if placed[i].metric not in wordset("compares") or i in known]
+    loose = {i for i in order if placed[i].metric in wordset("compares")} - known
+    for place, printed in (((placed[i].line, placed[i].column), placed[i].printed) for i in loose):
+        sheet.unplaced[place] = Excluded(*place, printed, "it compares what is not known")
+    order = [i for i in order if i not in loose]
     ids: dict[int, str] = {}
     taken: dict[str, int] = {}
     for index in order:
@@ -86,8 +86,7 @@ def _group_name(figure: Placed) -> str:
 
 
 def _tell_apart(placed: list[Placed]) -> None:
-    """Where one record prints a metric under several labels, the other words of the labels tell its figures apart; of a
-    list that counts all trades and the closed ones, the closed ones are a part."""
+    """Separate the figures of one metric in a record by the other words of their labels, closed trades from all."""
     trades = [(figure, "closed" in plain(figure.text)) for figure in placed if figure.metric == "trades"]
     whole = {figure.block for figure, closed in trades if not closed}
     for figure, closed in trades:
@@ -125,11 +124,7 @@ def _apart(first: Placed, second: Placed) -> str:
 
 
 def _part_sections(placed: list[Placed], order: list[int], names: list[str]) -> list[str]:
-    """Give a top-level section a run of its own unless it repeats a figure of the run it would join.
-
-    A heading such as "Results" or "Summary" names no run. Two such sections speak of one run only where they print a
-    common figure alike, or one holds a confusion matrix alone; otherwise their figures are not put together.
-    """
+    """Give a top-level section a run of its own unless it repeats a figure of its run, or holds a matrix alone."""
     known: dict[str, dict[Key, list[Placed]]] = defaultdict(dict)
     sections: dict[tuple[str, str], list[int]] = defaultdict(list)
     for index in order:
@@ -154,9 +149,7 @@ def _part_sections(placed: list[Placed], order: list[int], names: list[str]) -> 
 
 
 def _set_apart(placed: list[Placed], order: list[int], names: list[str]) -> list[str]:
-    """Where one run would print a metric with two values, give the later block a run of its own, or each line of a list
-    that prints it anew; say so.
-    """
+    """Give a block or line that prints a metric of its run with another value a run of its own; say so."""
     notes: list[str] = []
     seen: dict[Key, list[Placed]] = defaultdict(list)
     blocks: dict[tuple[str, int], list[int]] = defaultdict(list)
@@ -211,14 +204,8 @@ def _merged_names(placed: list[Placed], names: list[str]) -> list[str]:
         runs.setdefault(names[index], _Run()).add(index, figure)
     out = list(names)
     while len(runs) <= _MOST:
-        holding: dict[Key, list[str]] = defaultdict(list)
-        for name, run in runs.items():
-            for key in run.figures:
-                holding[key].append(name)
-        pairs = dict.fromkeys(pair for held in holding.values() for pair in itertools.combinations(held, 2))
-        order = {name: position for position, name in enumerate(runs)}
-        scored = [(_alike(runs[a], runs[b]), -order[a], -order[b], a, b) for a, b in pairs]
-        digits, _, _, kept, gone = max(scored, default=(0.0, 0, 0, "", ""))
+        scored = ((_alike(runs[a], runs[b]), a, b) for a, b in itertools.combinations(runs, 2))
+        digits, kept, gone = max(scored, key=lambda score: score[0], default=(0.0, "", ""))
         if not digits:
             break
         for index in runs.pop(gone).members:
@@ -257,10 +244,7 @@ def _digits(figure: Placed) -> float:
 
 
 def _adopt_splits(placed: list[Placed], names: list[str]) -> None:
-    """Give a figure without a split, or with that of a heading, the split of the same figure printed with one.
-
-    Only where the run prints it under one split alone: a headline between validation and test stays as it is.
-    """
+    """Give a figure without a split, or with that of a heading, the only split under which its run prints it."""
     stated: dict[Key, list[Placed]] = defaultdict(list)
     named = zip(names, placed, strict=True)
     points = [((name, f.metric, f.name, f.context.at), f) for name, f in named if f.value.is_point]

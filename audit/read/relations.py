@@ -131,8 +131,7 @@ def _of_share(sheet: Sheet, text: str, item: Excluded, indexes: list[int]) -> bo
 
 
 def _of_anything(sheet: Sheet, text: str, item: Excluded, indexes: list[int]) -> bool:
-    """A share of anything with its counts in brackets behind it, "Fill rate: 75.0% (35/47)"; counts below ten, or far
-    from the share, may be of something else."""
+    """A share of anything with its counts, ten or more and near it, behind: "Fill rate: 75.0% (35/47)"."""
     match = pattern("share_of_counts").search(text, max(0, item.column - 20), item.column + len(item.text) + 2)
     if match is None or match.start("counts") != item.column or int(item.text.partition("/")[2]) < _FEW:
         return False
@@ -232,9 +231,7 @@ def tie_changes(placed: list[Placed], names: list[str]) -> None:
 
 
 def _metrics(placed: list[Placed], index: int) -> list[str]:
-    """The metrics that a change may be of: named on its line, the nearest first, then that of its list, then what the
-    figures above it in the list are all of.
-    """
+    """What a change may be of: metrics of its line, the nearest first, then of its list, then what all above it are."""
     figure, folded = placed[index], plain(placed[index].text)
     if figure.metric == "loss_gap":
         return ["loss_gap"]
@@ -249,9 +246,7 @@ def _metrics(placed: list[Placed], index: int) -> list[str]:
 def _pairs(
     placed: list[Placed], names: list[str], index: int, by_metric: dict[str, list[int]], metric: str
 ) -> list[Pair]:
-    """From an earlier run, or a baseline, to the run of the figure: of one class and position, the nearest first; of a
-    gap and its multiple from the loss of the training to that of the validation.
-    """
+    """From an earlier run, or a baseline, to the own one, the nearest first; of a gap from training to validation."""
     figure = placed[index]
 
     def near(name: str) -> list[int]:

@@ -71,8 +71,7 @@ def scan_line(text: str) -> list[Token]:
 
 
 def _opaque(text: str) -> Iterator[tuple[int, int, str]]:
-    """Where dates, versions, paths, lists and other things made of digits that are no figures may stand, and the kind;
-    what comes first has precedence."""
+    """Where dates, versions, paths, lists and the like may stand, and the kind; what comes first has precedence."""
     for name, kind in table("opaque").items():
         if name == "path":
             words = (word for word in _WORD.finditer(text) if len(word[0]) <= 200)

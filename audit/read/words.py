@@ -30,14 +30,13 @@ _HARD = str.maketrans(dict.fromkeys('!"#$%&()*+,./:;<=>?@[\\]^_`{|}~-–—−�
 
 
 @lru_cache(maxsize=1)
-def _file() -> Mapping[str, Any]:
+def _file() -> Mapping[str, Mapping[str, Any]]:
     return tomllib.loads(Path(__file__).with_name("vocabulary.toml").read_text(encoding="utf-8"))
 
 
 def table(name: str) -> Mapping[str, Any]:
     """A table of the vocabulary: ``metric``, ``split``, ``statistic``, ``combine`` …"""
-    found: Mapping[str, Any] = _file()[name]
-    return found
+    return _file()[name]
 
 
 @lru_cache(maxsize=256)
@@ -192,10 +191,7 @@ def mentions(folded: str) -> list[Mention]:
 
 
 def _named_at(folded: str, parts: list[re.Match[str]], position: int) -> tuple[Mention | None, int]:
-    """The longest name that begins at a word, and how many words it takes.
-
-    Its words stand side by side: blanks or a bracket between, or a short word and its stop ("ann. return").
-    """
+    """The longest name that begins at a word, blanks, a bracket or a stop between its words, and how many it takes."""
     words, head = _index()[0], parts[position][0].rstrip("%") or "%"
     for names, metric in words.get(head.removesuffix("'s"), ()) or words.get(head.rstrip("s"), ()):
         here = parts[position : position + len(names)]
@@ -292,9 +288,7 @@ def _labels(folded: str, shown: str) -> tuple[str, ...]:
 
 
 def _turned(folded: str, named: tuple[Mention, ...]) -> str:
-    """The word right behind the metrics of a label that makes them another thing: the last noun is what a name is of,
-    so that "drawdown pressure" and "recall accuracy" are neither; words that are known to say nothing else are none.
-    """
+    """The word behind the metrics of a label that makes them another thing: "drawdown pressure" is no drawdown."""
     for first, second in itertools.pairwise(named):
         counted = (first.metric, second.metric) == ("winning_trades", "losing_trades")
         if first.metric != second.metric and not counted and not folded[first.end : second.start].strip(" +&"):

@@ -316,3 +316,14 @@ def test_what_no_report_looks_like_takes_no_time(text: str, form: str) -> None:
     begun = time.process_time()
     draft_claims(text, form=form)
     assert time.process_time() - begun < 6
+
+
+def test_a_key_behind_the_last_brace_is_read_without_levels() -> None:
+    assert placed('{"a": 1}\n"epoch": 3\n', "json") == []
+
+
+def test_a_program_is_read_alike_whatever_was_drafted_before() -> None:
+    program = '```python\n"loss": 0.61\n```\n'
+    alone = placed(program)
+    placed('```python\n"val_loss": 0.5\n```\n')
+    assert placed(program) == alone
