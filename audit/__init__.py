@@ -4,6 +4,4 @@
 `forensic`), `recompute` brings in data, `report` shows the outcome.
 """
 
-from __future__ import annotations
-
 __all__: list[str] = []

@@ -52,17 +52,6 @@ def lookalike(claim: Claim) -> bool:
     return info.kind in _UNITLESS and (bool(_MONEY.search(printed)) or whole or value.multiple)
 
 
-def _as_draft(findings: list[Finding], claims: ClaimSet) -> list[Finding]:
-    """The findings as a draft may state them: accusations it cannot make ask for the reading to be checked."""
-    prints = Counter((c.record, c.metric, c.label) for c in claims.claims if c.record and not c.target)
-    return [
-        replace(finding, arithmetic=Arithmetic.CHECK, substance=None)
-        if finding.accuses and not _may_accuse(finding, claims, prints)
-        else finding
-        for finding in findings
-    ]
-
-
 def _may_accuse(finding: Finding, claims: ClaimSet, prints: Counter[tuple[str, str, str]]) -> bool:
     """Whether an accusation of a draft rests on figures that are surely of one record, or explicitly tied."""
     check, basis = finding.check_id, [claims.claim(name) for name in dict.fromkeys((*finding.claims, *finding.using))]
@@ -106,12 +95,7 @@ def _tied(figures: list[Claim]) -> bool:
 
 def audit_claims(claims: ClaimSet) -> AuditReport:
     """Audit a claim set from its printed figures alone: a verdict per claim, in their order, each axis with one
-    sentence, and every finding behind them.
-
-    Raises
-    ------
-    InputError
-        If the context of a group cannot be used (an architecture with an unknown layer).
+    sentence, and every finding behind them; `InputError` if an architecture has an unknown layer.
 
     Examples
     --------
@@ -127,7 +111,11 @@ def audit_claims(claims: ClaimSet) -> AuditReport:
     findings = _second_reading(findings_of(strict), claims)
     if claims.draft:
         # What a draft may not say of a figure it does not say of its other prints either.
-        findings = _as_draft(findings, claims)
+        prints = Counter((c.record, c.metric, c.label) for c in claims.claims if c.record and not c.target)
+        findings = [
+            finding if not finding.accuses or _may_accuse(finding, claims, prints)
+            else replace(finding, arithmetic=Arithmetic.CHECK, substance=None) for finding in findings
+        ]  # fmt: skip
     findings += _repeated(strict, findings)
     findings = list(dict.fromkeys(findings + _inherited(claims, findings)))
     warnings = list(dict.fromkeys(strict.skipped))
@@ -191,10 +179,8 @@ def _repeated(report: Report, findings: list[Finding]) -> list[Finding]:
 
 def _inherited(claims: ClaimSet, findings: list[Finding]) -> list[Finding]:
     """A change or multiple of a figure that a baseline explains is explained by it too."""
-    explained: dict[str, Finding] = {}
-    for finding in sorted(findings, key=lambda finding: -finding.weight):  # as in `combine`
-        for name in finding.claims if finding.substance is Substance.EXPLAINED else ():
-            explained.setdefault(name, finding)
+    rising = sorted(findings[::-1], key=attrgetter("weight"))  # the one that speaks in `combine` comes last
+    explained = {name: f for f in rising if f.substance is Substance.EXPLAINED for name in f.claims}
     extra: list[Finding] = []
     for claim in claims.claims:
         follows = claim.relation in ("change", "ratio", "difference") and not claim.target

@@ -125,14 +125,7 @@ class AuditReport(Card):
         return pd.DataFrame(rows, columns=["claim", "metric", "printed", "arithmetic", "substance", "because"])
 
     def verdict(self, claim_id: str) -> Verdict:
-        """The verdict of one claim.
-
-        Raises
-        ------
-        InputError
-            If the set has no such claim.
-
-        """
+        """The verdict of one claim; `InputError` if the set has no such claim."""
         known = {verdict.claim.id: verdict for verdict in self.verdicts}
         if claim_id not in known:
             raise InputError(f"audit report: no claim {claim_id!r}; known: {', '.join(known)}")
@@ -142,9 +135,7 @@ class AuditReport(Card):
         """How many claims received each verdict, by axis."""
         axes = {"arithmetic": Arithmetic, "substance": Substance}
         held = {axis: Counter(getattr(verdict, axis) for verdict in self.verdicts) for axis in axes}
-        return {
-            axis: {str(kind): held[axis][kind] for kind in kinds if held[axis][kind]} for axis, kinds in axes.items()
-        }
+        return {axis: {str(kind): held[axis][kind] for kind in axes[axis] if held[axis][kind]} for axis in axes}
 
 
 def combine(claim: Claim, findings: tuple[Finding, ...]) -> Verdict:

@@ -134,9 +134,8 @@ def _situation(run: Run, row: Identity, label: str) -> Situation | None:
         if value is None and plain == name:
             return None
         low = value.low if isinstance(value, Interval) else value
-        if plain in row.nonzero and value is not None and abs(value).low <= 0:
-            return None
-        if plain in row.positive and value is not None and low <= 0:
+        too_near_zero = plain in row.nonzero and value is not None and abs(value).low <= 0
+        if too_near_zero or (plain in row.positive and value is not None and low <= 0):
             return None
         values.append(value)
     if row.unless and all((name in CONTEXT and CONTEXT[name](run)) or _figure(run, row, name, label)

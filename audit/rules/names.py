@@ -19,6 +19,7 @@ from assay.audit.claims.model import Claim
 from assay.audit.forensic import books, moments, scores
 from assay.audit.rules.calendars import period_of, track_record, weekdays, years_of
 from assay.audit.rules.scope import Run, class_shares, completeness
+from assay.audit.rules.words import TABLE
 
 __all__ = ["ALLOWANCES", "CONDITIONS", "CONTEXT", "FIGURES", "FORMULAS", "Allowance", "Situation"]
 
@@ -231,22 +232,15 @@ def _quantiles(run: Run) -> int:
 #: Context that has a value where nothing is stated.
 _ASSUMED = ("periods", "long side", "short side", "quantiles", "horizon", "assumed volatility", "classes guessed")
 _QUANTILES = {"q10": 10, "quintile": 5, "decile": 10, "tercile": 3, "quartile": 4}
+
+
 def _stated(path: str) -> Callable[[Run], Any]:
     owner, name = path.split(".")
     return lambda run: getattr(getattr(run.group, owner), name, None)
 
 
-#: Context that stands in the group as it is.
-_PATHS = {
-    "stated n": "sample.n", "stated positives": "sample.n_positive", "stated names": "sample.assets",
-    "stated sessions": "sample.sessions", "trials": "portfolio.trials", "stated periods": "portfolio.periods_per_year",
-    "risk-free rate": "portfolio.risk_free", "turnover kind": "portfolio.turnover_kind",
-    "mean of the target": "target.mean", "deviation of the target": "target.std",
-    "stated volatility": "target.daily_volatility", "stated cap": "schedule.max_epochs",
-    "stated best": "schedule.best_epoch", "stated epochs": "schedule.epochs_run",
-}  # fmt: skip
 #: Stated context that an identity may take as an input beside printed figures; None where it is unknown.
-CONTEXT: Mapping[str, Callable[[Run], Any]] = {name: _stated(path) for name, path in _PATHS.items()} | {
+CONTEXT: Mapping[str, Callable[[Run], Any]] = {name: _stated(path) for name, path in TABLE["context"][0].items()} | {
     "nothing": lambda run: None,
     "confirmed n": lambda run: None if run.claims.draft else run.group.sample.n,
     "confirmed sessions": lambda run: None if run.claims.draft else run.group.sample.sessions,
@@ -296,29 +290,24 @@ def _ic_of_model(run: Run) -> Claim | None:
     ), None)  # fmt: skip
 
 
-def _goal(metric: str) -> Callable[[Run], Claim | None]:
+def _goal(run: Run, metric: str) -> Claim | None:
     """The threshold that the report sets for a metric of a run, or of the only one that prints it."""
-
-    def goal(run: Run) -> Claim | None:
-        alike = [c for c in run.claims.claims if c.metric == metric and run.get(metric) is not None]
-        alone = {c.group for c in alike if not c.target} == {run.group.name}
-        goals = (c for c in alike if c.target and c.value.bound in ("", ">", ">="))
-        return next((c for c in goals if alone or c.group == run.group.name), None)
-
-    return goal
+    alike = [c for c in run.claims.claims if c.metric == metric and run.get(metric) is not None]
+    alone = {c.group for c in alike if not c.target} == {run.group.name}
+    goals = (c for c in alike if c.target and c.value.bound in ("", ">", ">="))
+    return next((c for c in goals if alone or c.group == run.group.name), None)
 
 
-_TOP, _BOTTOM = (r"top|long|highest|best|\bq10\b", r"\bq5\b"), (r"bottom|short|lowest|worst|\bq1\b",)
+_ENDS = {"top": (r"top|long|highest|best|\bq10\b", r"\bq5\b"), "bottom": (r"bottom|short|lowest|worst|\bq1\b",)}
 #: Figures that a name picks by more than metric and label.
 FIGURES: Mapping[str, Callable[[Run], Claim | None]] = {
     "ic of the model": _ic_of_model,
-    "sharpe/goal": _goal("sharpe"),
-    "sharpe_gross/goal": _goal("sharpe_gross"),
-    "quantile_return/top": _quantile("quantile_return", *_TOP),
-    "quantile_return/bottom": _quantile("quantile_return", *_BOTTOM),
-    "quantile_predicted_return/top": _quantile("quantile_predicted_return", *_TOP),
-    "quantile_predicted_return/bottom": _quantile("quantile_predicted_return", *_BOTTOM),
-}
+    "sharpe/goal": lambda run: _goal(run, "sharpe"),
+    "sharpe_gross/goal": lambda run: _goal(run, "sharpe_gross"),
+} | {
+    f"{metric}/{end}": _quantile(metric, *words)
+    for metric in ("quantile_return", "quantile_predicted_return") for end, words in _ENDS.items()
+}  # fmt: skip
 
 
 def _one_unit(s: Situation) -> bool:

@@ -14,7 +14,7 @@ from assay.audit.forensic import scores
 from assay.audit.forensic.books import auc_interval, wilson
 from assay.audit.forensic.scores import Matrix, grim_counts, grim_has_power
 from assay.audit.rules.scope import Report, Run
-from assay.audit.rules.words import Figures, say
+from assay.audit.rules.words import TABLE, Figures, say
 from assay.audit.verdicts import Finding
 
 __all__ = [
@@ -27,11 +27,7 @@ MATRIX_CAP, SEARCH_CAP, SIZE_CAP, TRIED = 3000, 250, 2000, 10
 _SCORES = ("accuracy", "precision", "recall", "f1", "specificity")
 _MATRIX = "TP {}, FP {}, FN {}, TN {}"
 _CONFIDENCE = re.compile(r"\bci\b|confiden|confian|credible|置信|bootstrap", re.I)
-#: Value without skill: 0 or 1/2.
-_NO_SKILL = dict.fromkeys(
-    ("ic", "rank_ic", "icir", "rank_icir", "icir_annual", "sharpe", "sharpe_gross", "sortino", "information_ratio",
-     "alpha", "correlation", "mcc", "kappa", "r2", "excess_return", "mean_return", "quantile_spread"), 0.0,
-) | dict.fromkeys(("auc", "balanced_accuracy"), 0.5)  # fmt: skip
+_NO_SKILL = {metric: row["value"] for row in TABLE["no skill"] for metric in row["metrics"]}
 
 
 def proportions_on_stated_sample(run: Run) -> Iterator[Finding]:
@@ -50,9 +46,8 @@ def proportions_on_stated_sample(run: Run) -> Iterator[Finding]:
             proven = "trade" in claim.definition.lower() or (run.claims.draft and claim.record == trades.record)
         if n is None or n < 1 or not grim_has_power(run.read(claim), n):
             continue
-        share = run.read(claim)
-        twice = 0.05 * share.width if run.claims.draft else 0.0  # 56.0748 by way of 56.075 is 56.08
-        share = Interval(share.low - twice, share.high + twice)
+        twice = 0.05 * run.read(claim).width if run.claims.draft else 0.0  # 56.0748 by way of 56.075 is 56.08
+        share = run.read(claim) + Interval(-twice, twice)
         counts, k = grim_counts(share, n), math.floor(share.middle * n)
         figures: Figures = {"share": claim, "n": n, "k": counts[0] if counts else k, "more": k + 1}
         if counts:
