@@ -179,7 +179,7 @@ def _repeated(report: Report, findings: list[Finding]) -> list[Finding]:
 
 def _inherited(claims: ClaimSet, findings: list[Finding]) -> list[Finding]:
     """A change or multiple of a figure that a baseline explains is explained by it too."""
-    by_weight = sorted(findings, key=lambda finding: -finding.weight)  # the first speaks in `combine`, so it is set last
+    by_weight = sorted(findings, key=lambda finding: -finding.weight)  # the first speaks in `combine`, so is set last
     explained = {name: f for f in by_weight[::-1] if f.substance is Substance.EXPLAINED for name in f.claims}
     extra: list[Finding] = []
     for claim in claims.claims:
