@@ -38,8 +38,6 @@ _LONGEST, _LONGEST_STATED = 2000, 300
 #: Names that are followed to say what a term of a loss is, and fewest layers with parameters of an architecture.
 _DEEPEST, _FEWEST = 4, 2
 _SPLITS = ("train", "validation", "test")
-_SCORES = ("precision", "recall", "f1")
-_SIZELESS = ("batch_norm", "layer_norm", "dropout")
 
 
 @dataclass(frozen=True)
@@ -121,7 +119,7 @@ def _facts(claims: Sequence[Claim], lines: Sequence[Line]) -> _Facts:
         values["tried"] |= {match[1].count(",") + 1 for match in pattern("tried_values").finditer(line.text)}
     tried = {int(c.value.value) for c in claims if c.metric == "configurations_tested" and c.value.is_point}
     values["tried"] = tried or values["tried"]
-    labels = {claim.label for claim in claims if claim.label and claim.metric in _SCORES}
+    labels = {claim.label for claim in claims if claim.label and claim.metric in wordset("class_scores")}
     single = sorted(label for label in labels if " / " not in label)
     half = any(c.metric == "random_baseline" and c.value.interval.holds(0.5) for c in claims)
     up = half and {plain(label) for label in labels} <= {"up"}
@@ -179,7 +177,7 @@ def _shares(run: _Run) -> tuple[ClassShare, ...]:
 def _classes(run: _Run, facts: _Facts) -> tuple[ClassShare, ...]:
     """Three classes or more, each with scores of its own in this run or in another of the report; two by direction."""
     names: dict[str, set[str]] = defaultdict(set)
-    for claim in run.of(*_SCORES):
+    for claim in run.of(*wordset("class_scores")):
         if claim.label:
             names[claim.label].add(claim.metric)
     alike = len({frozenset(metrics) for metrics in names.values()}) == 1
@@ -363,7 +361,7 @@ def _module(body: list[str]) -> tuple[list[Layer], int | None]:
     for match in pattern("torch_layer").finditer(text) if "class " in text else ():
         kind = table("layer").get(match[1].lower(), "")
         sizes = [values.get(name, int(name) if name.isdecimal() else 0) for name in _arguments(match[2])]
-        if kind in _SIZELESS:
+        if kind in wordset("sizeless"):
             layers.append(Layer(kind))
         elif kind and sizes[1]:
             first = first if layers else sizes[0]
@@ -388,8 +386,9 @@ def _notation(body: list[str]) -> list[Layer]:
     for position, line in enumerate(body):
         for match in pattern("layer_call").finditer(line):
             kind = table("layer").get(match[1].lower().replace(" ", ""), "")
-            units, source = (0, -1) if kind in _SIZELESS else _units(body[position : position + 3], match.end(), layers)
-            if not units and kind not in _SIZELESS:
+            sized = kind not in wordset("sizeless")
+            units, source = _units(body[position : position + 3], match.end(), layers) if sized else (0, -1)
+            if not units and sized:
                 return []
             layers.append(Layer(kind, units=units, source=source))
     # Sources only where two heads share one; a chain feeds itself.

@@ -176,10 +176,9 @@ def read_plain(text: str, form: str) -> tuple[Line, ...]:
         return tuple(Line(i, line, "code", language=form, block=1) for i, line in enumerate(raw, 1))
     mark = max(",;\t", key=raw[0].count)
     header = Table(split_cells(raw[0], mark), 1, mark)
-    kinds = ("table_header", *["table_row"] * (len(raw) - 1))
     return tuple(
-        Line(i, line, kind if line.strip() else "blank", block=1, table=header)
-        for i, (line, kind) in enumerate(zip(raw, kinds, strict=True), 1)
+        Line(i, line, "blank" if not line.strip() else "table_row" if i > 1 else "table_header", block=1, table=header)
+        for i, line in enumerate(raw, 1)
     )
 
 

@@ -17,19 +17,18 @@ from assay.audit.read.context import with_context
 from assay.audit.read.document import Line, block_lines, read_markdown, read_plain
 from assay.audit.read.grids import html_grid, place_grid, spaced_grids, table_grid
 from assay.audit.read.keyed import place_data, scan_data, scan_log, scan_program
-from assay.audit.read.labels import SETTING, SPLIT_NAMES, Context, Label, Reading, fold, named
+from assay.audit.read.labels import SETTING, Context, Label, Reading, fold, named
 from assay.audit.read.prose import place_prose, place_value
 from assay.audit.read.records import assemble
 from assay.audit.read.relations import attach
 from assay.audit.read.sheet import MAX_TOKENS, Draft, Sheet, Spot, numbers
 from assay.audit.read.tokens import Token
-from assay.audit.read.words import mentions, pattern, plain, read_role, says, wordset
+from assay.audit.read.words import mentions, pattern, plain, read_role, says, table, wordset
 
 __all__ = ["draft_claims"]
 
 #: Longest line that is read as text, and longest line of JSON: programs write it all on one.
 MAX_LINE, MAX_DATA_LINE = 8_000, 2_000_000
-_FORMS = ("json", "yaml", "yml", "ini", "csv", "tsv", "text")
 #: A row of a table drawn with bars, as rich, psql and prettytable print it.
 _BARS = str.maketrans(dict.fromkeys("|│┃║", " "))
 
@@ -111,7 +110,7 @@ def draft_claims(text: str, *, title: str = "", source: str = "", form: str = ""
     """
     if form in ("txt", "log") and not pattern("markdown_line").search(text):
         form = "text"
-    lines = read_plain(text, form) if form in _FORMS else read_markdown(text)
+    lines = read_plain(text, form) if form in wordset("plain_forms") else read_markdown(text)
     commas_separate = form == "json" or (form == "csv" and lines[0].table is not None and lines[0].table.mark == ",")
     sample = text[:400_000]
     commas, points = (len(pattern(name).findall(sample)) for name in ("decimal_comma", "decimal_point"))
@@ -244,11 +243,10 @@ def _unnamed(
 ) -> None:
     """The figures behind a label that names no metric."""
     spot, text = walk.spot(line), line.text
-    split = pattern("split_name").fullmatch(plain(label[0])) if len(figures) == 1 else None
-    split = split if split and split[1] in SPLIT_NAMES else None
+    named_split = pattern("split_name").fullmatch(plain(label[0])) if len(figures) == 1 else None
+    split = table("named_splits").get(named_split[1]) if named_split else None
     if split and figures[0].text.endswith("%") and pattern("of_or_end").match(text[figures[0].end :]):
-        share = replace(local, split="", label=SPLIT_NAMES[split[1]])
-        walk.spot(line, item=" ").claim(figures[0], "split_share", share)
+        walk.spot(line, item=" ").claim(figures[0], "split_share", replace(local, split="", label=split))
     elif (local.settings or reason == SETTING) and not mentions(plain(text[label[1] :])):
         spot.exclude(figures, SETTING)
     else:

@@ -11,22 +11,13 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
-from assay.audit.read.labels import SETTING, SPLIT_NAMES, Context, Label, fold, named, names_record, unit_of, wrong_unit
+from assay.audit.read.labels import SETTING, Context, Label, fold, named, names_record, unit_of, wrong_unit
 from assay.audit.read.sheet import Spot, numbers
 from assay.audit.read.tokens import Token
-from assay.audit.read.words import bare, is_setting, pattern, plain, read_role, wordset
+from assay.audit.read.words import bare, is_setting, pattern, plain, read_role, table, wordset
 
 __all__ = ["place_data", "scan_data", "scan_log", "scan_program"]
 
-_WORD = r"[^\s{}\[\],:\"'#]+"
-_PARTS = re.compile(
-    rf"\"(?:[^\"\\]|\\.)*(?:\"|$)|'(?:[^'\\]|\\.)*(?:'|$)|//.*|#.*|[{{}}\[\],]|:(?!\S*//)|{_WORD}(?:[ ]{_WORD})*"
-)
-_YAML = re.compile(
-    r"(?P<indent>\s*)(?P<dashes>(?:-\s+)*)"
-    r"(?:(?P<key>\"[^\"]*\"\s*|'[^']*'\s*|[^\s:=#{}\[\]\"'][^:=#{}\[\]]*)[:=](?=\s|$|=?[\d\"'+-])\s*)?(?P<value>.*)$"
-)
-_SECTION = re.compile(r"\s*\[+([\w .\-]+)\]+\s*$")
 #: Mappings around a figure that are kept; what is nested deeper is no report.
 _DEEPEST = 40
 
@@ -62,7 +53,7 @@ def scan_data(lines: Sequence[str]) -> list[list[Entry]]:
 
     """
     first = next((line.lstrip() for line in lines if line.strip()), "")
-    if first[:1] == "{" or (first[:1] == "[" and not _SECTION.match(first)):
+    if first[:1] == "{" or (first[:1] == "[" and not pattern("data_section").match(first)):
         walk = _Flow()
         return [list(walk.line(line)) for line in lines]
     return list(_scan_block(lines))
@@ -75,7 +66,7 @@ class _Flow:
         self.base, self.levels, self.key, self.last, self.opened = len(levels), [*levels], key, "", 0
 
     def line(self, text: str, begin: int = 0) -> Iterator[Entry]:
-        for match in _PARTS.finditer(text, begin):
+        for match in pattern("data_parts").finditer(text, begin):
             part = match[0]
             if part.startswith(("//", "#")):
                 return
@@ -105,10 +96,10 @@ def _scan_block(lines: Sequence[str]) -> Iterator[list[Entry]]:
     levels = [Level("")]
     flow: _Flow | None = None
     for number, text in enumerate(lines):
-        match = _YAML.match(text)
+        match = pattern("data_line").match(text)
         if flow is not None:
             yield list(flow.line(text))
-        elif section := _SECTION.match(text):
+        elif section := pattern("data_section").match(text):
             levels = [levels[0], *(Level(part, number=number) for part in section[1].split("."))]
             yield []
         elif match is None or not text.strip() or text.lstrip().startswith("#") or text.strip() in ("---", "..."):
@@ -191,8 +182,9 @@ def _entry(spot: Spot, token: Token, entry: Entry, context: Context) -> None:
     owner = next((level.number for level in reversed(levels) if not {"value", "type"} <= set(level.texts)), 0)
     spot = replace(spot, record=f"k{spot.block}.{owner}")
     share = pattern("split_key").fullmatch(key.lower())
-    if share and share[1] in SPLIT_NAMES and (token.text.lstrip("0").startswith(".") or token.text.endswith("%")):
-        spot.claim(token, "split_share", replace(local, split="", topic="", label=SPLIT_NAMES[share[1]]))
+    split = table("named_splits").get(share[1]) if share else None
+    if split and (token.text.lstrip("0").startswith(".") or token.text.endswith("%")):
+        spot.claim(token, "split_share", replace(local, split="", topic="", label=split))
         return
     rating = key == "score" and "raw" in top.texts  # of the raw figure, on a scale of its own
     name = key

@@ -32,12 +32,9 @@ from assay.audit.read.words import (
 )
 
 __all__ = [
-    "SETTING", "SPLIT_NAMES", "Context", "Label", "Reading", "fold", "named", "names_record", "of_units", "unit_of",
-    "wrong_unit",
+    "SETTING", "Context", "Label", "Reading", "fold", "named", "names_record", "of_units", "unit_of", "wrong_unit",
 ]  # fmt: skip
 
-SPLIT_NAMES = {"training": "train", "train": "train", "validation": "validation", "valid": "validation",
-               "val": "validation", "test": "test", "holdout": "test"}  # fmt: skip
 #: Why a hyperparameter is no claim.
 SETTING = "a hyperparameter or setting"
 _SPREADS = ("predicted_spread", "quantile_spread")
@@ -277,7 +274,7 @@ def _without_metrics(text: str) -> str:
 
 def _remainder(text: str, role: Role) -> str:
     """The words of a label beside its metric's name that alone say nothing, but tell it from its like ("Total F1")."""
-    words = [word for word in words_of(_without_metrics(text[:300])) if word not in SPLIT_NAMES]
+    words = [word for word in words_of(_without_metrics(text[:300])) if word not in table("named_splits")]
     return "" if role.split or role.statistic or role.average or "overall" in words else " ".join(words[:4])
 
 
@@ -291,7 +288,7 @@ def _implied_split(text: str, siblings: Sequence[str]) -> str:
 
 def _bare_loss(text: str, split: str) -> str:
     """The loss of a split where a label says only "loss", or ``""``."""
-    words = " ".join(word for word in words_of(plain(text)) if SPLIT_NAMES.get(word, word) != split)
+    words = " ".join(word for word in words_of(plain(text)) if table("named_splits").get(word, word) != split)
     return f"{split}_loss" if words in wordset("bare_losses") and f"{split}_loss" in METRICS else ""
 
 
@@ -303,7 +300,7 @@ def _qualified(metric: str, role: Role, other: Role, text: str, context: Context
     if other.metric and not other.entity:
         metric = combine(metric, {}).get(other.metric, metric)
     average = next((a for a in (role.average, other.average, context.average) if a), "")
-    if average and metric in ("precision", "recall", "f1"):
+    if average and metric in wordset("class_scores"):
         made = f"{metric}_{average}"
         return (made, "", "") if made in METRICS else ("", f"a {average} average", "")
     if says(text, "gross_words"):

@@ -1,9 +1,7 @@
 """Documents from files, and several documents of one project as one draft, their runs tied by the figures they print.
 
-Read are Markdown, text, HTML, JSON, YAML, separated values, logs, notebooks and the text of PDFs. Each file becomes one
-text whose lines are those of the file, or, for a notebook and a web page, lines that know where in the file they stand.
-Where two files print one quantity differently the draft says so, with file and line of each; where they print it alike,
-the later figure is marked as the same.
+Each file becomes one text whose lines are those of the file or, of a notebook and a web page, know where in it they
+stand. Where two files print one quantity differently the draft says so; where alike, the later is marked as the same.
 """
 
 from __future__ import annotations
@@ -19,7 +17,7 @@ from assay.audit.claims.model import Claim, ClaimSet
 from assay.audit.read.draft import draft_claims
 from assay.audit.read.records import contradict
 from assay.audit.read.sheet import MAX_CLAIMS, Draft, Excluded
-from assay.audit.read.words import pattern, wordset
+from assay.audit.read.words import pattern, phrases, wordset
 from assay.data.errors import InputError
 
 __all__ = ["FORMS", "Document", "draft_documents", "draft_files", "find_documents", "read_document"]
@@ -29,11 +27,8 @@ FORMS = (
     ".md", ".markdown", ".txt", ".html", ".htm", ".json", ".csv", ".tsv", ".yaml", ".yml", ".ini", ".log", ".ipynb",
     ".pdf",
 )  # fmt: skip
-_UNREAD = ("docx", "parquet", "xlsx", "xls", "png", "jpg", "pptx", "doc", "zip", "gz")
 #: Most files that are read of a folder, and most contradictions that are told one by one.
 MAX_FILES, _TOLD = 200, 40
-#: Names of a folder's files that state settings and dependencies, not results.
-_NO_REPORTS = ("requirements", "constraints", "package.json", "package-lock", "license", "tsconfig", "pyproject")
 
 
 @dataclass(frozen=True)
@@ -64,7 +59,7 @@ def find_documents(paths: Iterable[Path]) -> list[tuple[str, Path]]:
             file for file in sorted(path.rglob("*"))
             if file.suffix.lower() in FORMS and file.is_file() and file.stat().st_size <= MAX_BYTES
             and not any(part.startswith(".") for part in file.relative_to(path).parts)
-            and not file.name.lower().startswith(_NO_REPORTS)
+            and not file.name.lower().startswith(phrases("no_reports"))
         ]  # fmt: skip
         if not inside:
             raise InputError(f"{path}: no document in this folder; read are {', '.join(FORMS)}")
@@ -87,7 +82,7 @@ def read_document(path: Path, name: str = "") -> Document:
     form, name = path.suffix.lower().lstrip("."), name or path.name
     if form == "pdf":
         return Document(name, _pdf(path), "txt")
-    if form in _UNREAD:
+    if form in wordset("unread_forms"):
         raise InputError(f"{path}: .{form} is not read; give a claims file (.toml) or the report as Markdown or text")
     text = read_text(path)
     if form not in ("ipynb", "html", "htm"):

@@ -24,7 +24,6 @@ __all__ = ["assemble", "contradict"]
 _ENOUGH, _ONLY = 3.9, 2.3
 #: Groups beyond this many are not compared.
 _MOST = 120
-_LOSSES = ("train_loss", "validation_loss", "test_loss")
 Key = tuple[str, ...]
 
 
@@ -34,7 +33,7 @@ def assemble(sheet: Sheet, *, title: str, source: str) -> Draft:
     order = sorted(range(len(placed)), key=lambda i: (placed[i].line, placed[i].column))
     for figure in placed:
         if figure.metric in wordset("of_training"):
-            split = figure.metric.removesuffix("_loss") if figure.metric in _LOSSES else ""
+            split = figure.metric.removesuffix("_loss") if figure.metric in wordset("split_losses") else ""
             figure.context = replace(figure.context, split=split, weak=False)
     _tell_apart(placed)
     names = [_group_name(figure) for figure in placed]
