@@ -129,8 +129,10 @@ def _trains(role: Role, text: str) -> bool:
 
 
 def _is_done(role: Role, text: str) -> bool:
-    """Whether a heading's "training" or "test" is what is done there ("the decisive test"), not the rows."""
-    tested = role.split == "test" and bool(role.entity) and not pattern("tested_rows").search(plain(text))
+    """Whether a heading's "training", "test" or "validation" is what is done ("Phase 2 validation"), not the rows."""
+    folded = plain(text)
+    alone = not role.entity if role.split == "test" else pattern("validation_alone").fullmatch(folded)
+    tested = role.split in ("test", "validation") and not alone and not pattern("tested_rows").search(folded)
     return _trains(role, text) or tested
 
 

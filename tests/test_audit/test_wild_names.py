@@ -143,3 +143,13 @@ def test_points_and_falls_are_changes_and_last_week_is_another_run() -> None:
 def test_each_change_of_a_sentence_is_of_the_pair_beside_it(fall: str, wrong: list[str]) -> None:
     text = f"It lifts accuracy from 52.1% to 56.3%, an 8.1% improvement, and reduces MAE by {fall} (from 2.00 to 1.70)."
     assert [printed for _, printed, _ in accused(f"# R\n\n{text}\n")] == wrong
+
+
+@pytest.mark.parametrize(
+    ("heading", "split"),
+    [("2.2 Validation", "validation"), ("Validation metrics (2023)", "validation"),
+     ("Validation results", "validation"),
+     ("Phase 2 Validation", ""), ("Validation Goals", ""), ("Complete Validation Report", "")],
+)  # fmt: skip
+def test_what_is_validated_is_no_split(heading, split):
+    assert [claim.split for claim in draft_claims(f"## {heading}\n\n- Sharpe: 1.31\n").claims.claims] == [split]
