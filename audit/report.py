@@ -142,21 +142,19 @@ def render_table(audit: Audit, width: int = 120, every: bool = False) -> str:
     """The verdicts for a terminal, the gravest first. `every` lists the figures that nothing bears on, too."""
     widths = (11, 34, 14, 24, max(30, width - 91))
     rows, lines, last = _merged(to_json(audit)), list[str](), ""
-
-    def add(*cells: str) -> None:
-        wrapped = [textwrap.wrap(text, size) for text, size in zip(cells, widths, strict=True)]
-        for line in zip_longest(*wrapped, fillvalue=""):
-            lines.append("  ".join(part.ljust(size) for part, size in zip(line, widths, strict=True)).rstrip())
-
-    add("printed", "claim", "arithmetic", "substance", "because")
+    table = [("printed", "claim", "arithmetic", "substance", "because")]
     shown = [row for row in rows if every or row["rank"] != _ALONE]
     for row in shown:
         assumed = f" Assumed: {row['assumption']}." if row["assumption"] else ""
         because = "as above" if row["because"] == last else row["because"] + assumed
         stands = f" [line{'s' * (len(row['lines']) > 1)} {', '.join(row['lines'])}]" if row["lines"] else ""
         arithmetic = row["arithmetic"].replace("under another convention", "otherwise")
-        add(", ".join(row["prints"]), row["words"], arithmetic, str(row["substance"]), because + stands)
+        table.append((", ".join(row["prints"]), row["words"], arithmetic, str(row["substance"]), because + stands))
         last = row["because"]
+    for cells in table:
+        wrapped = [textwrap.wrap(text, size) for text, size in zip(cells, widths, strict=True)]
+        padded = (map(str.ljust, line, widths) for line in zip_longest(*wrapped, fillvalue=""))
+        lines += ["  ".join(line).rstrip() for line in padded]
     if len(rows) > len(shown):
         lines.append(f"… and {len(rows) - len(shown)} figures that no other figure bears on (--all lists them)")
     return "\n".join(lines)

@@ -110,12 +110,8 @@ def t_of_correlation(correlation: Interval, n: float) -> dict[str, Interval]:
     if n < 4 or not correlation.meets(Interval(-0.999999, 0.999999)):
         return {}
 
-    def t(degrees: float) -> Interval:
-        return corners(
-            lambda r: math.copysign(math.inf, r) if abs(r) >= 1 else r * math.sqrt(degrees / (1 - r * r)), correlation
-        )
-
-    return {"n - 2": t(n - 2), "n - 1": t(n - 1), "n": t(n)}
+    slope = corners(lambda r: math.copysign(math.inf, r) if abs(r) >= 1 else r / math.sqrt(1 - r * r), correlation)
+    return {name: slope * math.sqrt(n - less) for name, less in (("n - 2", 2), ("n - 1", 1), ("n", 0))}
 
 
 def t_of_mean(mean: Interval, std: Interval, n: float) -> Interval:

@@ -103,9 +103,8 @@ def class_shares(
     if any(answer.status == 2 for answer in answers):
         return None
     least = [float(answer.fun) if answer.status == 0 else -math.inf for answer in answers]
-    found = {
-        name: Interval(max(0.0, least[i] - 1e-6), min(1.0, 1e-6 - least[k + 1 + i])) for i, name in enumerate(classes)
-    }
+    ends = zip(classes, least[:k], least[k + 1 :], strict=True)
+    found = {name: Interval(max(0.0, low - 1e-6), min(1.0, 1e-6 - high)) for name, low, high in ends}
     return ClassShares(found, max(found, key=lambda name: found[name].low), max(1 / k, least[k] - 1e-6))
 
 

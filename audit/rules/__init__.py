@@ -23,8 +23,8 @@ RUN_RULES: tuple[Callable[[Run], Iterator[Finding]], ...] = (
     networks.loss_above_floor, networks.parameter_count, networks.file_size,
 )  # fmt: skip
 
-#: Families of runs searched for a common sample; a report with more is not searched further.
-FAMILIES = 40
+#: Rules on runs of one sample, and how many such families a report is searched for.
+FAMILY_RULES, FAMILIES = (samples.common_sample, classifiers.positives_of_sample), 40
 
 #: Rules on the whole report.
 REPORT_RULES: tuple[Callable[[Report], Iterator[Finding]], ...] = (
@@ -41,8 +41,7 @@ def findings_of(report: Report) -> list[Finding]:
     """
     found: list[Finding] = []
     jobs: list[tuple[Any, object]] = [(rule, run) for run in report.runs for rule in RUN_RULES]
-    families = report.samples()[:FAMILIES]
-    jobs += [(rule, family) for family in families for rule in (samples.common_sample, classifiers.positives_of_sample)]
+    jobs += [(rule, family) for family in report.samples()[:FAMILIES] for rule in FAMILY_RULES]
     for rule, subject in jobs + [(rule, report) for rule in REPORT_RULES]:
         try:
             found.extend(rule(subject))

@@ -10,6 +10,7 @@ from datetime import date
 import numpy as np
 
 from assay.audit.claims.intervals import Interval
+from assay.audit.claims.model import Sample, Split
 from assay.audit.rules.scope import Run
 from assay.audit.rules.words import say
 from assay.audit.verdicts import Finding
@@ -36,10 +37,10 @@ def days_of(words: str) -> tuple[np.datetime64, np.datetime64] | None:
     match = _PERIOD.fullmatch(words.strip().lower())
     if match is None or bool(match[1]) == bool(match[4]):
         return None
-    year, word, part, count = match[1] or match[4], match[2], match[3], 1
+    year, word, part = match[1] or match[4], match[2], match[3]
+    count = {"q": 3, "h": 6}.get(word, 1)
     try:
         if word in ("q", "h") and part.isdigit():
-            count = 3 if word == "q" else 6
             start = np.datetime64(f"{year}-{(int(part) - 1) * count + 1:02d}")
         elif word and not part and word[:3] in _MONTHS:
             start = np.datetime64(f"{year}-{_MONTHS.index(word[:3]) + 1:02d}")
@@ -57,14 +58,10 @@ def weekdays(start: date, end: date) -> int:
     return max(0, int(np.busday_count(start, np.datetime64(end) + 1)))
 
 
-def period_of(run: Run) -> tuple[date, date] | None:
-    """First and last date of a run's stated period."""
-    return _dates(run.group.sample.start, run.group.sample.end)
-
-
-def _dates(start: str, end: str) -> tuple[date, date] | None:
+def period_of(stated: Sample | Split) -> tuple[date, date] | None:
+    """First and last date of a stated period; None where one is missing, or is no date."""
     try:
-        return (date.fromisoformat(start), date.fromisoformat(end)) if start and end else None
+        return date.fromisoformat(stated.start), date.fromisoformat(stated.end)
     except ValueError:
         return None
 
@@ -80,14 +77,14 @@ def track_record(run: Run) -> tuple[int, str] | None:
     elif own is sample and sample.sessions is not None and sample.sessions > 1:
         return sample.sessions, f"{sample.sessions:,} sessions"
     else:
-        stretch, words = _dates(own.start, own.end), f"from {own.start} to {own.end}"
+        stretch, words = period_of(own), f"from {own.start} to {own.end}"
     n = weekdays(*stretch) if stretch is not None else 0
     return (n, f"at most {n:,} weekdays {words}") if n > 1 else None
 
 
 def years_of(run: Run) -> Interval | None:
     """Years of the stated period, from its dates and from its sessions under every usual calendar; None if unknown."""
-    stretch, sessions = period_of(run), run.group.sample.sessions
+    stretch, sessions = period_of(run.group.sample), run.group.sample.sessions
     spans = [(stretch[1] - stretch[0]).days / 365.25] if stretch else []
     spans += [sessions / periods for periods in (252, 250, 260, 244, 365)] if sessions else []
     return Interval(max(min(spans) * 0.99 - 0.02, 1e-3), max(spans) * 1.01 + 0.02) if spans else None
@@ -95,7 +92,7 @@ def years_of(run: Run) -> Interval | None:
 
 def splits(run: Run) -> Iterator[Finding]:
     """Stated splits lie apart, and their stated shares match their dates."""
-    dated = {s.name: dates for s in run.group.sample.splits if (dates := _dates(s.start, s.end)) is not None}
+    dated = {s.name: dates for s in run.group.sample.splits if (dates := period_of(s)) is not None}
     for (first, before), (second, after) in itertools.pairwise(sorted(dated.items(), key=lambda item: item[1])):
         claims = [c for c in run.members if c.metric in ("split_share", "sessions") and c.label in (first, second)]
         if after[0] <= before[1] and claims:

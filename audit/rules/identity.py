@@ -145,13 +145,11 @@ def _situation(run: Run, row: Identity, label: str) -> Situation | None:
 
 
 def _judged(row: Identity, s: Situation) -> Iterator[Finding]:
-    result = s.claims[row.result]
-    value = s.read(row.result)
+    result, value = s.claims[row.result], s.read(row.result)
     readings = row.value(s, value)
-    if not readings:
-        return
-    if row.chance:
+    if row.chance and readings:
         yield from _against_chance(row, s, readings)
+    if row.chance or not readings:
         return
     # A share without a percent sign may stand for a percentage; above 3 it does.
     open_share = row.shares and not result.value.percent
@@ -178,12 +176,12 @@ def _judged(row: Identity, s: Situation) -> Iterator[Finding]:
     above = all(p.low > value.high for p in printed for value in allowed.values())
     proves = {"=": True, "<": below, ">": above, "": False}[row.proves]
     proves = proves and all(CONDITIONS[name](s) for name in row.proof)
-    ending = {"≤": ", and it is above that.", "≥": ", and it is below that."}.get(row.relation, ".")
-    ending = "." if row.miss in ("baseline", "weak") else ending
+    accuses = row.miss in ("broken", "doubt")
+    ending = {"≤": ", and it is above that.", "≥": ", and it is below that."}.get(row.relation if accuses else "", ".")
     yield say(
         row.miss, row.check, [s.claims[name] for name in (row.accuses or (row.result,)) if name in s.claims],
         sentence=sentence[:-1] + ending, proven=proves, premise=row.premise, stated=s.stated,
-        weight=row.missing, using=s.involved if row.miss in ("broken", "doubt") else (),
+        weight=row.missing, using=s.involved if accuses else (),
     )  # fmt: skip
 
 

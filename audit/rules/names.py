@@ -247,8 +247,8 @@ CONTEXT: Mapping[str, Callable[[Run], Any]] = {name: _stated(path) for name, pat
     "stated years": years_of,
     "horizon": lambda run: max(run.group.sample.horizon or 1, 1),
     "period": lambda run: " to ".join(filter(None, (run.group.sample.start, run.group.sample.end))),
-    "days of the period": lambda run: (dates := period_of(run)) and (dates[1] - dates[0]).days + 1,
-    "weekdays of the period": lambda run: (dates := period_of(run)) and weekdays(*dates),
+    "days of the period": lambda run: (dates := period_of(run.group.sample)) and (dates[1] - dates[0]).days + 1,
+    "weekdays of the period": lambda run: (dates := period_of(run.group.sample)) and weekdays(*dates),
     "weekdays of the stated years": lambda run: (years := run.group.sample.years) and 261.0 * years + 2,
     "track record": lambda run: (record := track_record(run)) and record[0],
     # Returns of a session behind the figures: of other periods the weekdays of the dates are no count.

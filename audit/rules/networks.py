@@ -130,7 +130,11 @@ def parameter_count(run: Run) -> Iterator[Finding]:
         if claim.metric in ("parameters", "parameters_trainable") and not claim.label:
             yield (_whole if architecture.inputs is not None else _unknown_inputs)(run, claim, architecture)
         elif claim.metric in ("parameters_part", "parameters") and part and architecture.inputs is not None:
-            yield _piece(run, claim, architecture, part)
+            totals = sorted({parameters(architecture, name, only=part)[0] for name in _frameworks(architecture)})
+            good = any(run.read(claim).holds(total) for total in totals)
+            yield say(good, "C26 parameters", [claim], "part", proven=architecture.complete, stated=True, figure=claim,
+                      layers=_listed([architecture.layers[i] for i in part]),
+                      counts=" or ".join(f"{total:,}" for total in totals))  # fmt: skip
 
 
 def _whole(run: Run, claim: Claim, architecture: Architecture) -> Finding:
@@ -176,14 +180,6 @@ def _part(architecture: Architecture, claim: Claim) -> list[int]:
     """Indices of the layers that a label like "LSTM" or "FC" names."""
     kind = next((kind for word, kind in _PARTS.items() if word in (claim.label or claim.definition).lower()), "-")
     return [i for i, layer in enumerate(architecture.layers) if layer.kind.endswith(kind)]
-
-
-def _piece(run: Run, claim: Claim, architecture: Architecture, indices: list[int]) -> Finding:
-    totals = sorted({parameters(architecture, name, only=indices)[0] for name in _frameworks(architecture)})
-    good = any(run.read(claim).holds(total) for total in totals)
-    return say(good, "C26 parameters", [claim], "part", proven=architecture.complete,
-               stated=True, layers=_listed([architecture.layers[i] for i in indices]), figure=claim,
-               counts=" or ".join(f"{total:,}" for total in totals))  # fmt: skip
 
 
 def file_size(run: Run) -> Iterator[Finding]:

@@ -134,9 +134,8 @@ def derived(report: Report) -> Iterator[Finding]:
     for claim in report.claims.claims:
         inputs = [other for other in map(report.claims.claim, claim.inputs) if other is not None]
         pair = claim.relation in ("change", "reduction", "ratio", "difference")
-        if claim.relation in ("", "same", *BESIDE) or not inputs or len(inputs) < len(claim.inputs):
-            continue
-        if pair and len(inputs) != 2:
+        complete = len(inputs) == len(claim.inputs) and (len(inputs) == 2 or not pair)
+        if claim.relation in ("", "same", *BESIDE) or not inputs or not complete:
             continue
         values, target = [report.read(c) for c in inputs], report.read(claim)
         if report.claims.draft and re.search(r"(?<![.,\d])\d*[05] ?%", claim.printed):  # "a 75% drop", of 73.8%

@@ -17,9 +17,7 @@ from assay.audit.rules.scope import Report, Run
 from assay.audit.rules.words import TABLE, Figures, say
 from assay.audit.verdicts import Finding
 
-__all__ = [
-    "common_sample", "matrices_on_stated_sample", "proportions_on_stated_sample", "stated_intervals",
-]  # fmt: skip
+__all__ = ["common_sample", "matrices_on_stated_sample", "proportions_on_stated_sample", "stated_intervals"]
 
 #: Largest stated sample whose matrices are enumerated, largest unstated ones searched for power and listed, and how
 #: many candidate sizes have their matrices enumerated.
