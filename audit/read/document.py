@@ -6,6 +6,7 @@ belongs to. Nothing is rendered; columns of the text are kept, so that a token f
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -184,13 +185,9 @@ def read_plain(text: str, form: str) -> tuple[Line, ...]:
 
 def _front_matter_end(raw: list[str]) -> int:
     """How many lines the YAML front matter takes (0 when there is none)."""
-    if raw and raw[0].strip() == "---":
-        for index, line in enumerate(raw[1:500], 1):
-            if line.strip() in ("---", "..."):
-                return index + 1
-            if line.startswith(("#", "```")):
-                break
-    return 0
+    opened = bool(raw) and raw[0].strip() == "---"
+    body = itertools.takewhile(lambda line: not line.startswith(("#", "```")), raw[1:500] if opened else ())
+    return next((index for index, line in enumerate(body, 2) if line.strip() in ("---", "...")), 0)
 
 
 def split_cells(text: str, mark: str = "|") -> tuple[Cell, ...]:

@@ -169,8 +169,8 @@ def place_data(spot: Spot, tokens: list[Token], entries: Sequence[Entry], contex
         if entry is None or not entry.key:
             continue
         if entry.key == "epoch" and any("state_dict" in name for name in entry.levels[-1].texts):
-            _entry(spot, token, replace(entry, key="best epoch"), context)  # of a saved model
-        elif bare(entry.key) not in wordset("position_titles"):
+            entry = replace(entry, key="best epoch")  # of a saved model
+        if bare(entry.key) not in wordset("position_titles"):
             _entry(spot, token, entry, context)
 
 

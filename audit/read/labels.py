@@ -329,11 +329,9 @@ def _unless_setting(metric: str, text: str, context: Context, after: str, row: b
         ran = any(word in both for word in words["ran"])
         told = not context.settings and (context.topic or says(" ".join(context.group), "result_words"))
         return (metric, "") if (ran or told) and not any(word in both for word in words["most"]) else ("", SETTING)
-    if metric == "best_epoch" and bare(text) in ("epoch", "epochs") and ("varies" in value or "typically" in value):
-        return "", SETTING
-    if context.settings and metric != "parameters" and (is_setting(text) or metric in words["settings"]):
-        return "", SETTING
-    return metric, ""
+    vague = metric == "best_epoch" and bare(text) in ("epoch", "epochs") and ("varies" in value or "typically" in value)
+    listed = context.settings and metric != "parameters" and (is_setting(text) or metric in words["settings"])
+    return ("", SETTING) if vague or listed else (metric, "")
 
 
 def _of_topic(role: Role, text: str, context: Context) -> str:
@@ -347,10 +345,9 @@ def _of_topic(role: Role, text: str, context: Context) -> str:
         return "ic_percentile"
     if topic in METRICS and pattern("period_label").fullmatch(words):
         return topic
-    if says(text, "range_words"):
-        ends = {"minimum": "target_low", "maximum": "target_high"}
-        return ends.get(role.statistic, "" if role.setting else "target_range")
-    return ""
+    ends = {"minimum": "target_low", "maximum": "target_high"}
+    end = ends.get(role.statistic, "" if role.setting else "target_range")
+    return end if says(text, "range_words") else ""
 
 
 def of_units(context: Context, text: str, metric: str) -> Context:

@@ -96,10 +96,9 @@ def _tell_apart(placed: list[Placed]) -> None:
             at = figure.context
             twins[figure.record, figure.line, figure.metric, at.split, figure.name, at.at, at.group].append(figure)
     for found in twins.values():
-        if len({figure.context.entity for figure in found}) > 1:
-            for figure in found:
-                entity = (figure.context.entity,) if figure.context.entity else ()
-                figure.context = replace(figure.context, group=(*figure.context.group, *entity))
+        for figure in found if len({figure.context.entity for figure in found}) > 1 else ():
+            entity = (figure.context.entity,) if figure.context.entity else ()
+            figure.context = replace(figure.context, group=(*figure.context.group, *entity))
 
 
 def _key(figure: Placed, name: str) -> Key:

@@ -71,9 +71,7 @@ Place = tuple[int, int]
 
 @dataclass
 class Sheet:
-    """The draft under construction. A token that is scanned is no claim until one is made of it, or it is listed as a
-    figure that cannot be placed: each ends in exactly one of the three lists.
-    """
+    """The draft under construction: each token that is scanned ends in exactly one of the three lists."""
 
     source: str = "report"
     decimal: str = "."
@@ -105,15 +103,13 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Spot:
-    """A line on its way into the draft: its number and text, the list, table or block it stands in, and the record of
-    its figures, ``""`` where each sentence is one.
-    """
+    """A line on its way into the draft, its list, table or block, and the record of its figures."""
 
     sheet: Sheet
     line: int
     text: str
     block: int = 0
-    record: str = ""
+    record: str = ""  # "" where each sentence is one
 
     def exclude(self, tokens: Token | Iterable[Token], reason: str) -> None:
         """Say of tokens why they are no claims: for what they are, or the reason given."""
