@@ -13,10 +13,11 @@ and class in that record, and none a lookalike (a count printed as money, a shar
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import replace
 from operator import attrgetter
+from typing import Any
 
 from assay.audit.claims.model import METRICS, Claim, ClaimSet
 from assay.audit.rules import FAMILIES, Report, findings_of
@@ -30,9 +31,10 @@ _DRAFTS = {kind: tuple(checks) for kind, checks in TABLE["draft"][0].items()}
 #: Relations that name their inputs; a mean or a sum may leave some out.
 EXPLICIT = ("change", "reduction", "ratio", "difference")
 
+_QUANTITY = attrgetter("metric", "label", "group", "split", "at", "value")
 _MONEY = re.compile(r"[$€£¥₹]|R\$|\b(?:usd|eur|gbp|inr|brl)\b|(?<=\d)\s?(?:k|m|b|kb|mb|gb|mn|bn)\b", re.I)
 _UNITLESS = ("proportion", "score", "correlation", "r2", "ratio", "statistic")
-_CUT = "digits cut off, not rounded"
+_CUT = "digits cut off, or rounded twice"
 
 
 def lookalike(claim: Claim) -> bool:
@@ -52,7 +54,9 @@ def lookalike(claim: Claim) -> bool:
     return info.kind in _UNITLESS and (bool(_MONEY.search(printed)) or whole or value.multiple)
 
 
-def _may_accuse(finding: Finding, claims: ClaimSet, prints: Counter[tuple[str, str, str]]) -> bool:
+def _may_accuse(
+    finding: Finding, claims: ClaimSet, prints: Counter[tuple[str, str, str]], places: dict[Any, set[str]]
+) -> bool:
     """Whether an accusation of a draft rests on figures that are surely of one record, or explicitly tied."""
     check, basis = finding.check_id, [claims.claim(name) for name in dict.fromkeys((*finding.claims, *finding.using))]
     figures = [claim for claim in basis if claim is not None and not claim.target and not lookalike(claim)]
@@ -72,9 +76,8 @@ def _may_accuse(finding: Finding, claims: ClaimSet, prints: Counter[tuple[str, s
     one_run = len({(claim.group, claims.split_of(claim), claim.at) for claim in figures}) == 1
     if by_context:
         return one_run
-    quantity = attrgetter("metric", "label", "group", "split", "at", "value")
-    alike = [{c.record for c in claims.claims if quantity(c) == quantity(claim)} for claim in figures]
-    records = set.intersection(*alike) - {""}  # a figure that is printed alike in two records is of both
+    # A figure that is printed alike in two records is of both.
+    records = set.intersection(*(places[_QUANTITY(claim)] for claim in figures)) - {""}
     apart = any(all(prints[record, claim.metric, claim.label] == 1 for claim in figures) for record in records)
     return (one_run and apart) or _tied(figures)
 
@@ -112,8 +115,11 @@ def audit_claims(claims: ClaimSet) -> AuditReport:
     if claims.draft:
         # What a draft may not say of a figure it does not say of its other prints either.
         prints = Counter((c.record, c.metric, c.label) for c in claims.claims if c.record and not c.target)
+        places: dict[Any, set[str]] = defaultdict(set)
+        for claim in claims.claims:
+            places[_QUANTITY(claim)].add(claim.record)
         findings = [
-            finding if not finding.accuses or _may_accuse(finding, claims, prints)
+            finding if not finding.accuses or _may_accuse(finding, claims, prints, places)
             else replace(finding, arithmetic=Arithmetic.CHECK, substance=None) for finding in findings
         ]  # fmt: skip
     findings += _repeated(strict, findings)

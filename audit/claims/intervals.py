@@ -188,11 +188,12 @@ class Printed:
 
     @property
     def either(self) -> Interval:
-        """Rounded, or with digits cut off (further from zero): the widest reading, which accusations must exclude."""
+        """Rounded, rounded twice (56.0748 by way of 56.075 to 56.08), or with digits cut off (further from zero): the
+        widest reading, which accusations must exclude."""
         if not self.is_point or self.about:
             return self.interval
         cut = Interval(self.value - self.unit * (self.value <= 0), self.value + self.unit * (self.value >= 0))
-        return hull_of([self.interval, cut])
+        return hull_of([self.interval + Interval(-0.05 * self.unit, 0.05 * self.unit), cut])
 
 
 #: Units that say how a print is read, and what one of its units is.

@@ -128,7 +128,7 @@ def stands_for(claim: Claim, interval: Interval) -> dict[str, Interval]:
     bears no sign in percent, or with its digits cut off."""
     bare = METRICS[claim.metric].kind in _PERCENT_KINDS and not claim.value.percent and not claim.unit
     percent = {"printed in percent without the sign": claim.value.interval * 0.01} if bare else {}
-    return {"": interval} | percent | {"digits cut off, not rounded": claim.value.either}
+    return {"": interval} | percent | {"digits cut off, or rounded twice": claim.value.either}
 
 
 def resolve(metric: str, printed: Printed, material: Material, stands: Stands | None = None) -> Resolution | None:

@@ -141,6 +141,8 @@ def positives_of_sample(family: Sequence[Run]) -> Iterator[Finding]:
     if not forced:
         return
     share, by = min(forced, key=lambda item: item[0].width)
+    if not all(share.meets(other) for other, _ in forced):
+        return  # not of one sample
     drafted = "rows of one table share one sample" if family[0].claims.draft and len(family) > 1 else ""
     held = "; ".join(filter(None, [by.two_classes, drafted]))
     sizes = names([f"{c.metric} {c.printed}" for c in map(by.get, ("accuracy", "precision", "recall")) if c])

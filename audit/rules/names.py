@@ -77,6 +77,7 @@ FORMULAS: Mapping[str, Callable[..., Any]] = {
     "1 − a": lambda a: _ONE - a,
     "a²": lambda a: abs(a).power(2),
     "−|a|": lambda a: -abs(a),
+    "ln(1 − |a|)": lambda a: corners(lambda fall: math.log1p(-fall) if fall < 1 else -math.inf, abs(a)),
     "±|a|": lambda a: Interval(-a.high, a.high),
     "a − b": lambda a, b: a - b,
     "a − b, b if printed": lambda a, b: a - b if b is not None else a,
@@ -124,6 +125,7 @@ FORMULAS: Mapping[str, Callable[..., Any]] = {
     # Signals
     "IC ± 1.96 s/√n": _around_ic,
     "IC / std": books.icir_readings,
+    "rank IC / std": lambda rank, std, n: books.icir_readings(None, rank, std, n),
     # A fifth of the names to spare.
     "1/√(N−1)": lambda names: math.sqrt(0.8 / (names - 0.8)) if names > 1 else None,
     # Five points to spare.
@@ -241,7 +243,6 @@ def _stated(path: str) -> Callable[[Run], Any]:
 
 #: Stated context that an identity may take as an input beside printed figures; None where it is unknown.
 CONTEXT: Mapping[str, Callable[[Run], Any]] = {name: _stated(path) for name, path in TABLE["context"][0].items()} | {
-    "nothing": lambda run: None,
     "confirmed n": lambda run: None if run.claims.draft else run.group.sample.n,
     "confirmed sessions": lambda run: None if run.claims.draft else run.group.sample.sessions,
     "stated years": years_of,
@@ -294,7 +295,8 @@ def _goal(run: Run, metric: str) -> Claim | None:
     """The threshold that the report sets for a metric of a run, or of the only one that prints it."""
     alike = [c for c in run.claims.claims if c.metric == metric and run.get(metric) is not None]
     alone = {c.group for c in alike if not c.target} == {run.group.name}
-    goals = (c for c in alike if c.target and c.value.bound in ("", ">", ">="))
+    goals = (c for c in alike if c.target and c.value.bound in ("", ">", ">=")
+             and not run.at and run.claims.split_of(c) in ("", run.split))  # fmt: skip
     return next((c for c in goals if alone or c.group == run.group.name), None)
 
 
@@ -366,9 +368,6 @@ CONDITIONS: Mapping[str, Callable[[Situation], bool]] = {
     # A person may have written the figures; what a program prints in full it took of other returns.
     "by hand": lambda s: not (s.run.claims.draft and all(claim.value.computed for claim in s.involved)),
     "a mean in money": _of_money,
-    # Below zero, a book has fallen further from its start than from a higher peak.
-    "a drawdown of no more than everything": lambda s: abs(s.read("max_drawdown")).low <= 1,
-    # A sum of returns may lie below a drawdown; no convention has a book below zero and another that is not.
     "a loss of more than everything": lambda s: s.read("total_return").high < -1,
     "in percent": lambda s: all(claim.value.percent for claim in s.involved),
     # A person grouped the figures, or a draft has them within a few lines.

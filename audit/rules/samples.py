@@ -44,8 +44,7 @@ def proportions_on_stated_sample(run: Run) -> Iterator[Finding]:
             proven = "trade" in claim.definition.lower() or (run.claims.draft and claim.record == trades.record)
         if n is None or n < 1 or not grim_has_power(run.read(claim), n):
             continue
-        twice = 0.05 * run.read(claim).width if run.claims.draft else 0.0  # 56.0748 by way of 56.075 is 56.08
-        share = run.read(claim) + Interval(-twice, twice)
+        share = run.read(claim)
         counts, k = grim_counts(share, n), math.floor(share.middle * n)
         figures: Figures = {"share": claim, "n": n, "k": counts[0] if counts else k, "more": k + 1}
         if counts:

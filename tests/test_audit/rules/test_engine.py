@@ -211,6 +211,12 @@ SUBSTANCE: dict[str, tuple[dict[str, str], Group, str, Substance]] = {
         {"correlation": "0.50", "t_statistic": "4.50"}, run_of(sample=Sample(n=30)), "t_statistic",
             Substance.IMPLAUSIBLE,
     ),
+    "loss beyond a drawdown, in log returns too": ({"total_return": "-55.0%", "max_drawdown": "40.0%"}, run_of(),
+        "total_return", Substance.IMPLAUSIBLE),
+    "loss beyond a drawdown, not in log returns": ({"total_return": "-50.0%", "max_drawdown": "40.0%"}, run_of(),
+        "total_return", Substance.NOT_JUDGED),
+    "worst day in money": ({"worst_day": "-$1,250", "max_drawdown": "8.4%"}, run_of(), "worst_day",
+        Substance.NOT_JUDGED),
     "drawdown too small": (
         {"sharpe": "0.50", "annual_volatility": "20%", "max_drawdown": "-0.5%"}, run_of(sample=Sample(sessions=2520)),
         "max_drawdown", Substance.IMPLAUSIBLE,
@@ -248,6 +254,7 @@ INNOCENT: dict[str, tuple[dict[str, str], Group]] = {
     "win rate of days beside trades": ({"trades": "120", "win_rate": "53.1%"}, run_of()),
     "daily win rate beside winning"
     " trades": ({"winning_trades": "66", "losing_trades": "54", "win_rate": "53.1%"}, run_of()),
+    "summed log returns beside a compounded drawdown": ({"total_return": "-150.0%", "max_drawdown": "77.7%"}, run_of()),
     "drawdown without a sign, beyond one": ({"max_drawdown": "134%"}, run_of()),
     "mean over folds": (
         {"mse": "5.1", "rmse": "2.1"}, run_of(notes="mean over five folds"),

@@ -64,11 +64,12 @@ def test_full_precision_print_allows_an_epsilon_but_a_rounded_one_does_not() -> 
     assert not parse_print("175,560.08").interval.holds(175561.0)
 
 
-def test_cut_digits_are_the_second_reading() -> None:
-    assert parse_print("60×").either == Interval(59.5, 61.0)
+def test_cut_digits_and_those_rounded_twice_are_the_second_reading() -> None:
+    assert parse_print("60×").either == Interval(59.45, 61.0)
+    assert parse_print("56.08%").either.holds(60 / 107)  # 56.0748 by way of 56.075
     assert parse_print("-1.16").either.low == pytest.approx(-1.17)
     either = parse_print("0.57").either
-    assert (either.low, either.high) == (pytest.approx(0.565), pytest.approx(0.58))
+    assert (either.low, either.high) == (pytest.approx(0.5645), pytest.approx(0.58))
 
 
 @pytest.mark.parametrize("text", ["", "n/a", "—", "Sharpe", "abc 5", "0.7-0.4"])

@@ -58,6 +58,9 @@ def test_a_sharpe_ratio_above_its_threshold_by_chance_is_not_significant(apart: 
     assert "is -1.033 to 1.743" in sentence
     assert said(goal("3.00", 1260, apart=apart), "t")[1] == "supported"
     assert said(goal("0.80", 504, apart=apart), "t")[1] == "not significant"
+    trained, aim = claim("x", "sharpe", "1.30", split="train"), claim("t", "sharpe", "> 1.0", split="test", target=True)
+    other = audit_claims(claim_set([Group("run", sample=Sample(sessions=504))], [trained, aim]))
+    assert said(other, "t")[1] == "not judged"
 
 
 def honest(rng: np.random.Generator) -> ClaimSet:
@@ -104,6 +107,19 @@ DRAFTED = """| Model | Accuracy | AUC | Precision | Recall | F1 |
 | Deeper | 39.29% | 0.5286 | | | 0.1053 |
 | Wider | 57.14% | 0.5521 | 0.5714 | 1.0000 | 0.7273 |
 """
+
+
+TICKERS = """| Ticker | Accuracy | Precision | Recall | AUC |
+|---|---|---|---|---|
+| AAPL | .8100 | .5238 | .5500 | .85 |
+| MSFT | .6900 | .6216 | .5750 | .74 |
+"""
+
+
+def test_rows_that_force_different_shares_of_positives_are_of_no_one_sample() -> None:
+    assert {verdict.substance for verdict in audit_claims(draft_claims(TICKERS).claims).verdicts} == {
+        Substance.NOT_JUDGED
+    }
 
 
 def test_a_size_that_is_not_printed_judges_nothing() -> None:
