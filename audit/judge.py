@@ -166,11 +166,8 @@ def _twins(report: Report, claim: Claim) -> Iterator[Claim]:
 
 
 def _repeated(report: Report, findings: list[Finding]) -> list[Finding]:
-    """Carry what is said about a figure to its other prints.
-
-    Substance carries over to every print of the quantity. An inconsistency carries over only to a print of the same
-    digits, since a coarser one may still be right.
-    """
+    """Carry what is said about a figure to its other prints: substance to all of them, an inconsistency only to those
+    of the same digits, since a coarser one may still be right."""
     extra: list[Finding] = []
     for finding in findings:
         if finding.check_id.startswith(_DRAFTS["of the print"]):

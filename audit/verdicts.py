@@ -60,8 +60,6 @@ class Finding:
     stated: bool = False  # whether it also takes context that the report states (n, range, architecture, loss, dates)
 
     def __post_init__(self) -> None:
-        if not self.sentence.strip():
-            raise InputError(f"finding of {self.check_id}: the sentence is empty")
         if self.substance is Substance.IMPLAUSIBLE and not self.assumption:
             raise InputError(f"finding of {self.check_id}: implausible without the assumption it leans on")
 

@@ -76,10 +76,8 @@ def parameters(
 
 
 def inputs_needed(architecture: Architecture, framework: str, low: float, high: float, cap: int = 100_000) -> range:
-    """Input features per step with which the count falls inside [low, high]; empty when none does.
-
-    The count is linear in the number of inputs, so two evaluations give slope and intercept.
-    """
+    """Input features per step with which the count, which is linear in them, falls inside [low, high]; empty when none
+    does."""
     base = parameters(architecture, framework, 1)[0]
     slope = parameters(architecture, framework, 2)[0] - base
     if slope <= 0:
@@ -94,11 +92,9 @@ def _frameworks(architecture: Architecture) -> list[str]:
 
 
 def _counts(architecture: Architecture, inputs: int | None = None) -> dict[str, list[int]]:
-    """Every count that the framework, or either where unknown, prints: the usual one first.
-
-    Keras shows trainable and all; a GRU without ``reset_after`` has one bias vector less. PyTorch counts a batch norm's
-    running statistics (and its counter) only in the state dict.
-    """
+    """Every count that the framework, or either where unknown, prints: the usual one first. Keras shows trainable and
+    all; a GRU without ``reset_after`` has one bias vector less. PyTorch counts a batch norm's running statistics (and
+    its counter) only in the state dict."""
     counts: dict[str, list[int]] = {}
     gru = sum(3 * layer.units * (1 + layer.bidirectional) for layer in architecture.layers if layer.kind == "gru")
     norms = sum(layer.kind == "batch_norm" for layer in architecture.layers)
@@ -281,10 +277,9 @@ def reweighted_losses(report: Report) -> Iterator[Finding]:
         before, after = ({term.kind: term.weight for term in terms} for terms in (loss.before, loss.terms))
         factors = [after[kind] / weight for kind, weight in before.items() if kind in after and weight > 0]
         moved = report.read(second) / report.read(first)
+        cut = min(factors, default=1.0)
         # The cut of the weights explains the fall when it is at least four fifths of it on a log scale.
-        if not factors or set(before) != set(after) or moved.low <= 0 or min(factors) >= 1:
-            continue
-        if min(factors) ** 1.25 <= moved.low <= moved.high < 1:
+        if set(before) == set(after) and cut < 1 and moved.low > 0 and cut**1.25 <= moved.low <= moved.high < 1:
             heavy = max(before, key=lambda kind: before[kind])
             old, new = (max(0.0, report.read(c).middle) / of[heavy] for c, of in ((first, before), (second, after)))
             name = heavy.replace("_", " ")

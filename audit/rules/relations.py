@@ -181,10 +181,8 @@ def _readings(
 
 
 def change_readings(start: Interval, end: Interval, percent_points: bool = True) -> dict[str, Interval]:
-    """A change between two figures: relative to either, in points, logarithmic, and as the ratio end/start.
-
-    A relative change from a start that may be zero means nothing and is left out.
-    """
+    """A change between two figures: relative to either (to a start only where it cannot be zero), in points,
+    logarithmic, and as the ratio end/start."""
     readings: dict[str, Interval] = {}
     if start.low > 0:
         # (end - start)/start = end/start - 1, free of the repeated variable.

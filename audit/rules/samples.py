@@ -109,10 +109,8 @@ def _of_matrix(run: Run, matrix: Matrix) -> Iterator[Finding]:
 
 
 def common_sample(family: Sequence[Run]) -> Iterator[Finding]:
-    """Sample sizes that several runs on one unstated sample have in common, and the matrices where they are unique.
-
-    Any of the sizes may be it, so it accuses nothing, judges nothing, and is not tried again with digits cut off.
-    """
+    """Sample sizes that several runs on one unstated sample have in common, and the matrices where they are unique. Any
+    of the sizes may be it, so it accuses nothing, judges nothing, and is not tried again with digits cut off."""
     if family[0].lenient or any(run.group.sample.n or not run.one_sample(*_score_claims(run)) for run in family):
         return
     claims = [c for run in family if (c := run.get("accuracy")) is not None and not c.value.about]

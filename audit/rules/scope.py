@@ -91,8 +91,7 @@ class Run:
 
     def get(self, metric: str, label: str = "") -> Claim | None:
         """The claim of a metric: the most finely printed one, of the record that prints most; None where its prints
-        disagree or there is none.
-        """
+        disagree or there is none."""
         found = self.candidates(metric, label)
         best = min(found, key=lambda claim: (self.read(claim).width, -self._records[claim.record]), default=None)
         return best if best is not None and all(self.read(best).meets(self.read(other)) for other in found) else None
