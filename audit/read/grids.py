@@ -126,7 +126,7 @@ class _Cells:
         keys = [0] if self.by_row else self._keys()
         path = () if self.by_row else (Label(row.cells[i].text.strip(" *"), "beside", self.titles[i]) for i in keys)
         base, first = fold(self.context, tuple(path)), row.cells[keys[0]].text if keys else ""
-        if grid.by_column and says(first, "average_rows") and not read_role(first).entity:
+        if grid.by_column and says(first, "average_rows"):
             mean = "" if base.average == "mean" else base.average
             base = replace(base, pooled=base.pooled or "averaged over the rows above", average=mean)
         means = [title for title, role in zip(self.titles, grid.heads, strict=False) if role.statistic == "mean"

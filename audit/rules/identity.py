@@ -177,6 +177,8 @@ def _judged(row: Identity, s: Situation) -> Iterator[Finding]:
     proves = {"=": True, "<": below, ">": above, "": False}[row.proves]
     proves = proves and all(CONDITIONS[name](s) for name in row.proof)
     accuses = row.miss in ("broken", "doubt")
+    if row.miss == "broken" and not proves and not s.run.one_sample(*s.involved):
+        return  # of averages, which need not follow
     ending = {"≤": ", and it is above that.", "≥": ", and it is below that."}.get(row.relation if accuses else "", ".")
     yield say(
         row.miss, row.check, [s.claims[name] for name in (row.accuses or (row.result,)) if name in s.claims],

@@ -396,6 +396,9 @@ CONDITIONS: Mapping[str, Callable[[Situation], bool]] = {
     "prices are forecast": _levels,
     "R² above 0.9": lambda s: s.read("r2").low > 0.9,
     "a MAPE beside it": lambda s: s.run.get("mape") is not None,
+    # Out of sample R² may be against another mean than that of its own outcomes.
+    "of its own mean": lambda s: not re.search(
+        r"out.of.sample|oos|zero|historical mean|benchmark|Σ ?r", s.claims["r2"].definition, re.I),
     "Pearson's": lambda s: "pearson" in s.claims["correlation"].definition.lower(),
     "zeros and ones": lambda s: s.values[1] > 1
         and bool(re.search(r"binary|dummy|indicator|zeros and ones|0/1", s.claims["mean"].definition, re.I)),
@@ -405,6 +408,9 @@ CONDITIONS: Mapping[str, Callable[[Situation], bool]] = {
     "one IC": lambda s: s.run.get("ic") is None or s.run.get("rank_ic") is None,
     # No forecast of many sessions is always right: such a print is of a few, whose signs say nothing of a normal law.
     "not always right": lambda s: s.read("hit_rate").high < 1,
+    # A hit rate may count the sessions whose IC is above zero: Φ(IC/std), five points to spare.
+    "not of the IC": lambda s: (std := s.run.value("ic_std") or s.run.value("rank_ic_std")) is None or (
+        s.read("hit_rate").low > 0.55 + math.erf((s.values[0] / std).high / math.sqrt(2)) / 2),
     # Over weeks and months prices drift, so that one sign is the more frequent.
     "days ahead": lambda s: not re.search(r"\b\d+ ?(?:w|m|mo|q|y|weeks?|months?|years?)\b", s.run.group.name),
     "no other frequency or rate": _same_frequency,
@@ -465,6 +471,10 @@ ALLOWANCES: Mapping[str, Allowance] = {
     "cost outside the trades": Allowance(
         "the rest being cost outside the trades",
         lambda v, n, m, w, x: Interval(v.low - SLACK * (n * abs(w)).high, v.high)),
+    "cost outside the trades, of the factor": Allowance(
+        "the rest being cost outside the trades", lambda v, *x: Interval(v.low * (1 - SLACK), v.high)),
+    "cost outside the trades, of the loss": Allowance(
+        "the rest being cost outside the trades", lambda v, p, w, x: Interval(v.low - SLACK / 2 * abs(x).high, v.high)),
     "cost outside the trades, of the mean": Allowance(
         "the rest being cost outside the trades", lambda v, *x: Interval(v.low - SLACK * abs(v).high, v.high)),
 }  # fmt: skip

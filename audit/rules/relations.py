@@ -233,7 +233,8 @@ def shares_sum(run: Run) -> Iterator[Finding]:
     """Parts of a whole sum to at most one; splits and classes to exactly one when all are listed."""
     for metric in ("split_share", "class_share", "weight_share", "feature_importance"):
         parts = list(run.labelled(metric).values())
-        if len(parts) < 2:
+        scaled = metric == "feature_importance" and any(run.read(part).high >= 1 for part in parts)  # to the strongest
+        if len(parts) < 2 or scaled:
             continue
         total = sum_of(map(run.read, parts))
         listed = " + ".join(part.printed for part in parts)

@@ -182,6 +182,8 @@ SUBSTANCE: dict[str, tuple[dict[str, str], Group, str, Substance]] = {
         Substance.IMPLAUSIBLE,
     ),
     "right more often than the correlation": ({"ic": "0.08", "hit_rate": "65%"}, run_of(), "ic", Substance.IMPLAUSIBLE),
+    "share of days whose IC is positive": ({"ic": "0.020", "ic_std": "0.100", "hit_rate": "58.0%"}, run_of(),
+        "hit_rate", Substance.NOT_JUDGED),
     "right on all of a few days": ({"ic": "0.8771", "hit_rate": "100.00%"}, run_of(), "ic", Substance.NOT_JUDGED),
     "loss floor, identification open": (
         {"validation_loss": "0.3231", "rank_ic": "0.120"},
@@ -255,6 +257,14 @@ INNOCENT: dict[str, tuple[dict[str, str], Group]] = {
     "daily win rate beside winning"
     " trades": ({"winning_trades": "66", "losing_trades": "54", "win_rate": "53.1%"}, run_of()),
     "summed log returns beside a compounded drawdown": ({"total_return": "-150.0%", "max_drawdown": "77.7%"}, run_of()),
+    "profit factor after costs": ({"winning_trades": "60", "losing_trades": "40", "average_win": "$100.00",
+        "average_loss": "$50.00", "profit_factor": "2.70"}, run_of()),
+    "expectancy after costs": ({"win_rate": "50.0%", "average_win": "$100.00", "average_loss": "-$104.00",
+        "expectancy": "-$12.00"}, run_of()),
+    "profit with income beside the trades": (
+        {"gross_profit": "$10,000", "gross_loss": "$4,000", "total_profit": "$6,450"}, run_of()),
+    "importances in percent of the strongest": (
+        {"feature_importance/RSI": "100%", "feature_importance/MACD": "62%"}, run_of()),
     "drawdown without a sign, beyond one": ({"max_drawdown": "134%"}, run_of()),
     "mean over folds": (
         {"mse": "5.1", "rmse": "2.1"}, run_of(notes="mean over five folds"),
@@ -280,6 +290,13 @@ INNOCENT: dict[str, tuple[dict[str, str], Group]] = {
 def test_right_figures_in_unusual_conventions_are_not_accused(name: str) -> None:
     report = audit_claims(one_run(*INNOCENT[name]))
     assert not report.refuted, [f.sentence for f in report.findings if f.arithmetic is Arithmetic.INCONSISTENT]
+
+
+def test_r2_against_another_mean_is_not_bounded_by_a_correlation() -> None:
+    for definition, refuted in (("", True), ("out of sample, 1 − Σ(r−f)²/Σr²", False)):
+        line = claim("c", "correlation", "0.05", definition="Pearson")
+        rows = [claim("r", "r2", "0.40%", definition=definition), line]
+        assert audit_claims(claim_set([Group("run")], rows)).refuted is refuted
 
 
 def pair(relation: str, first: str, second: str, printed: str, metric: str = "accuracy") -> ClaimSet:

@@ -109,17 +109,31 @@ DRAFTED = """| Model | Accuracy | AUC | Precision | Recall | F1 |
 """
 
 
-TICKERS = """| Ticker | Accuracy | Precision | Recall | AUC |
+#: Rows that force different shares of positives, and rows of averages, whose figures need not follow from each other.
+OF_NO_ONE_SAMPLE = ["""| Ticker | Accuracy | Precision | Recall | AUC |
 |---|---|---|---|---|
 | AAPL | .8100 | .5238 | .5500 | .85 |
 | MSFT | .6900 | .6216 | .5750 | .74 |
-"""
+"""] + [f"""| Symbol | Win rate | Payoff ratio | Profit factor |
+|---|---|---|---|
+| AAPL | 50% | 2 | 2 |
+| MSFT | 40% | 1 | 0.67 |
+| NVDA | 80% | 0.20 | 0.80 |
+| {name} | 56.7% | 1.07 | 1.16 |
+""" for name in ("Average", "Average of 5 assets", "All symbols (avg)", "Mittelwert")] + [
+"""| Class | Precision | Recall | F1 |
+|---|---|---|---|
+| Up | .90 | .10 | .18 |
+| Down | .10 | .90 | .18 |
+| Mittelwert | .50 | .50 | .18 |
+"""]  # fmt: skip
 
 
-def test_rows_that_force_different_shares_of_positives_are_of_no_one_sample() -> None:
-    assert {verdict.substance for verdict in audit_claims(draft_claims(TICKERS).claims).verdicts} == {
-        Substance.NOT_JUDGED
-    }
+@pytest.mark.parametrize("text", OF_NO_ONE_SAMPLE)
+def test_rows_of_no_one_sample_are_neither_refuted_nor_judged(text: str) -> None:
+    report = audit_claims(draft_claims(text).claims)
+    assert not report.refuted
+    assert {verdict.substance for verdict in report.verdicts} == {Substance.NOT_JUDGED}
 
 
 def test_a_size_that_is_not_printed_judges_nothing() -> None:
