@@ -60,11 +60,9 @@ def _may_accuse(
     """Whether an accusation of a draft rests on figures that are surely of one record, or explicitly tied."""
     check, basis = finding.check_id, [claims.claim(name) for name in dict.fromkeys((*finding.claims, *finding.using))]
     figures = [claim for claim in basis if claim is not None and not claim.target and not lookalike(claim)]
-    if check.startswith(_DRAFTS["asks"]) or len(figures) < len(basis):
-        return False
-    if finding.arithmetic is not Arithmetic.INCONSISTENT and check.startswith(_DRAFTS["doubts ask"]):
-        return False
-    if check.startswith(_DRAFTS["of one class"]) and not all(c.label or c.metric == "accuracy" for c in figures):
+    asks = _DRAFTS["asks"] + _DRAFTS["doubts ask"] * (finding.arithmetic is not Arithmetic.INCONSISTENT)
+    labelled = all(c.label or c.metric == "accuracy" for c in figures) or not check.startswith(_DRAFTS["of one class"])
+    if check.startswith(asks) or not labelled or len(figures) < len(basis):
         return False
     by_context = finding.stated and check.startswith(_DRAFTS["by context"])
     if len(figures) == 1:

@@ -103,11 +103,8 @@ class LikeReport:
 
 
 def like(claims: ClaimSet, figures: Figures, *, preset: str, about: str, notes: Sequence[str] = ()) -> LikeReport:
-    """Lay a report's printed figures (`report_claims`) beside what a model gave (`training_figures`).
-
-    Figures of other configurations than the model's `preset` are left to their own; `about` and `notes` are as in
-    `LikeReport`.
-    """
+    """Lay a report's printed figures (`report_claims`) beside what a model gave (`training_figures`); those of other
+    configurations than its `preset` are left to their own, `about` and `notes` are as in `LikeReport`."""
     rows: dict[tuple[str, ...], LikeRow] = {}
     for verdict in audit_claims(claims).verdicts:
         claim, split = verdict.claim, claims.split_of(verdict.claim)

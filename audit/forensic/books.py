@@ -138,10 +138,8 @@ def icir_readings(
 
 
 def transfer_coefficient(sharpe: Interval, icir: Interval, periods: float | None) -> dict[str, Interval]:
-    """``TC = Sharpe / (ICIR sqrt(P))`` (Clarke, de Silva & Thorley 2002).
-
-    Where no periods are stated, a ratio below what knowing every sign earns in a period may itself be one a period.
-    """
+    """``TC = Sharpe / (ICIR sqrt(P))`` (Clarke, de Silva & Thorley 2002); where no periods are stated, a ratio below
+    what knowing every sign earns in a period may itself be one a period."""
     readings = {"of the annual Sharpe ratio": sharpe / (icir * math.sqrt(periods or 252))}
     alone = periods is None and sharpe.high < foresight_ceiling(1)
     return readings | ({"of a Sharpe ratio a period": sharpe / icir} if alone else {})

@@ -442,7 +442,7 @@ CONDITIONS: Mapping[str, Callable[[Situation], bool]] = {
 #: Share of trades that may break even or pay a cost outside the trades, of those that may still be open, and how far
 #: unequal stakes may move a profit factor from the one that averages in percent imply.
 SLACK, OPEN, STAKES = 0.2, 0.05, 1.5
-_EVEN = "when some trades break even"
+_EVEN, _COST = "when some trades break even", "the rest being cost outside the trades"
 ALLOWANCES: Mapping[str, Allowance] = {
     "weighted by support": Allowance(
         "as averages weighted by support are (recall equals accuracy)",
@@ -469,12 +469,11 @@ ALLOWANCES: Mapping[str, Allowance] = {
         "where trades stake different amounts", lambda v, *x: Interval(v.low / STAKES, v.high * STAKES),
         lambda s: s.claims["average_win"].value.percent),
     "cost outside the trades": Allowance(
-        "the rest being cost outside the trades",
-        lambda v, n, m, w, x: Interval(v.low - SLACK * (n * abs(w)).high, v.high)),
+        _COST, lambda v, n, m, w, x: Interval(v.low - SLACK * (n * abs(w)).high, v.high)),
     "cost outside the trades, of the factor": Allowance(
-        "the rest being cost outside the trades", lambda v, *x: Interval(v.low * (1 - SLACK), v.high)),
+        _COST, lambda v, *x: Interval(v.low * (1 - SLACK), v.high)),
     "cost outside the trades, of the loss": Allowance(
-        "the rest being cost outside the trades", lambda v, p, w, x: Interval(v.low - SLACK / 2 * abs(x).high, v.high)),
+        _COST, lambda v, p, w, x: Interval(v.low - SLACK / 2 * abs(x).high, v.high)),
     "cost outside the trades, of the mean": Allowance(
-        "the rest being cost outside the trades", lambda v, *x: Interval(v.low - SLACK * abs(v).high, v.high)),
+        _COST, lambda v, *x: Interval(v.low - SLACK * abs(v).high, v.high)),
 }  # fmt: skip

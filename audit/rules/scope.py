@@ -36,10 +36,8 @@ def info_of(claim: Claim) -> MetricInfo:
 
 @dataclass(frozen=True)
 class Run:
-    """The claims of one model, configuration, stage, split and position: `members`, targets and bounds included.
-
-    `claims` is the whole set, `group` the context; `lenient` reads digits as rounded or cut off, not only as rounded.
-    """
+    """The claims of one model, configuration, stage, split and position: `members`, targets and bounds included, of the
+    whole set `claims`; `group` is the context; `lenient` reads digits as rounded or cut off, not only as rounded."""
 
     claims: ClaimSet
     group: Group
