@@ -129,8 +129,9 @@ class _Cells:
         if grid.by_column and says(first, "average_rows"):
             mean = "" if base.average == "mean" else base.average
             base = replace(base, pooled=base.pooled or "averaged over the rows above", average=mean)
-        means = [title for title, role in zip(self.titles, grid.heads, strict=False) if role.statistic == "mean"
-                 and role.metric in wordset("of_portfolios")]  # fmt: skip
+        books = wordset("of_portfolios") | {"win_rate", "payoff_ratio", "profit_factor"}
+        means = [title for title, role in zip(self.titles, grid.heads, strict=False)
+                 if role.statistic == "mean" and role.metric in books]  # fmt: skip
         if grid.by_column and len(means) > 1:  # "Avg Sharpe | Avg MDD | Win Rate": the row is of several runs
             base = replace(base, pooled=base.pooled or f"averaged over what {means[0]!r} is of")
         for column, mine in enumerate(self.tokens):

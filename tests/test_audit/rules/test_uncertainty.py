@@ -121,6 +121,10 @@ OF_NO_ONE_SAMPLE = ["""| Ticker | Accuracy | Precision | Recall | AUC |
 | NVDA | 80% | 0.20 | 0.80 |
 | {name} | 56.7% | 1.07 | 1.16 |
 """ for name in ("Average", "Average of 5 assets", "All symbols (avg)", "Mittelwert")] + [
+"""| Model | Avg win rate | Avg payoff ratio | Avg profit factor |
+|---|---|---|---|
+| A | 56.7% | 1.07 | 1.16 |
+""",
 """| Class | Precision | Recall | F1 |
 |---|---|---|---|
 | Up | .90 | .10 | .18 |
