@@ -214,9 +214,12 @@ def test_a_census_gives_the_same_bytes(on, tmp_path, monkeypatch):
         text = f"# R\n\n- Trades: 23\n- Wins: 15\n- Losses: 8\n- Win rate: {66 + number}.4%\n"
         (tmp_path / "documents" / f"{number}.md").write_text(text, encoding="utf-8")
 
+    monkeypatch.setattr(census, "FIGURES", tmp_path)
+
     def measured(executor):
-        monkeypatch.setattr(census, "FIGURES", tmp_path)
-        census.measure(tmp_path / "documents", executor)
+        for name in ("documents", "flags"):
+            census.write(name, [], ("set",))
+        census.measure("pilot", tmp_path / "documents", executor)
         return [(tmp_path / name).read_bytes() for name in ("documents.csv", "flags.csv")]
 
     alone = measured("serial")
