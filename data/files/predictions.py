@@ -80,7 +80,7 @@ def load_predictions(
     >>> import pandas as pd
     >>> table = pd.DataFrame({"date": ["2024-01-02"] * 2, "asset": ["AAA", "BBB"], "score": [0.01, -0.02]})
     >>> load_predictions(table, name="mine")
-    PredictionPanel 'mine' of 2 assets, 1 sessions, 2024-01-02 … 2024-01-02
+    PredictionPanel 'mine' of 2 assets, 1 session, 2024-01-02 … 2024-01-02
       assets    AAA, BBB
       predicts  score · unit return · horizon 1 · delay 1
       views     100.0% of the cells
