@@ -79,7 +79,7 @@ class Grid:
 
 def table_grid(lines: Sequence[Line], block: int) -> Grid:
     """The lines of a table in Markdown or separated values."""
-    header, mark = (lines[0].table.header, lines[0].table.mark) if lines[0].table else ((), "|")
+    header, mark = (lines[0].table.header, lines[0].table.mark) if lines and lines[0].table else ((), "|")
     rows = [(split_cells(line.text, mark), line.number) for line in lines if line.kind == "table_row"]
     made = (Row(header[: len(cells)], cells, (number,) * len(cells)) for cells, number in rows)
     return Grid(header, tuple(made), tuple(lines), block)

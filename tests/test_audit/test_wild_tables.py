@@ -188,3 +188,7 @@ def test_numbered_rows_of_scores_are_classes() -> None:
     text = table(" | Precision | Recall | F1", *rows) + "\nMacro F1: 0.61\n"
     assert [label for _, _, _, _, label, _ in placed(text)] == ["0"] * 3 + ["1"] * 3 + [""]
     assert verdicts(text)["0.61"][0] == "check the reading"
+
+
+def test_a_table_none_of_whose_lines_can_be_read_says_nothing():
+    assert draft_claims("[" * 200_000 + ",1\n", source="a", form="csv").claims.claims == ()
