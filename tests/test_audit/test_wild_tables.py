@@ -191,4 +191,4 @@ def test_numbered_rows_of_scores_are_classes() -> None:
 
 
 def test_a_table_none_of_whose_lines_can_be_read_says_nothing():
-    assert draft_claims("[" * 200_000 + ",1\n", source="a", form="csv").claims.claims == ()
+    assert draft_claims("[" * 9_000, source="a", form="csv").claims.claims == ()
