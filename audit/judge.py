@@ -14,18 +14,37 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from operator import attrgetter
 from typing import Any
 
+from assay.audit.claims.intervals import IntervalError
 from assay.audit.claims.model import METRICS, Claim, ClaimSet
-from assay.audit.rules import FAMILIES, Report, findings_of
+from assay.audit.rules import calendars, classifiers, networks, relations, samples
+from assay.audit.rules.identity import IDENTITIES, apply
+from assay.audit.rules.scope import Report
 from assay.audit.rules.words import TABLE
 from assay.audit.verdicts import Arithmetic, AuditReport, Finding, Substance, combine
 
 __all__ = ["audit_claims", "lookalike"]
 
+#: Rules on one run: the table of identities, and what is no identity.
+RUN_RULES: tuple[Callable[..., Iterator[Finding]], ...] = (
+    relations.bounds_by_definition, *(partial(apply, row=row) for row in IDENTITIES),
+    relations.shares_sum, relations.telescoping, relations.percentiles, classifiers.shares_by_programming,
+    classifiers.share_from_macro, classifiers.one_class_only, classifiers.stated_majority,
+    samples.proportions_on_stated_sample, samples.matrices_on_stated_sample, calendars.splits,
+    networks.loss_above_floor, networks.parameter_count, networks.file_size,
+)  # fmt: skip
+#: Rules on runs of one sample, and how many such families a report is searched for.
+FAMILY_RULES, FAMILIES = (samples.common_sample, classifiers.positives_of_sample), 40
+#: Rules on the whole report.
+REPORT_RULES = (
+    relations.printed_twice, relations.bounds_kept, relations.parts_of_period, relations.derived, relations.fractions,
+    classifiers.printed_matrix, networks.reweighted_losses, networks.best_of_curve, samples.stated_intervals,
+)  # fmt: skip
 #: What a draft may say by check, as the head of `checks.toml` explains.
 _DRAFTS = {kind: tuple(checks) for kind, checks in TABLE["draft"][0].items()}
 #: Relations that name their inputs; a mean or a sum may leave some out.
@@ -35,6 +54,24 @@ _QUANTITY = attrgetter("metric", "label", "group", "split", "at", "value")
 _MONEY = re.compile(r"[$€£¥₹]|R\$|\b(?:usd|eur|gbp|inr|brl)\b|(?<=\d)\s?(?:k|m|b|kb|mb|gb|mn|bn)\b", re.I)
 _UNITLESS = ("proportion", "score", "correlation", "r2", "ratio", "statistic")
 _CUT = "digits cut off, or rounded twice"
+
+
+def _findings_of(report: Report) -> list[Finding]:
+    """Every finding of every rule, under the report's reading of the digits.
+
+    A rule that overflows, divides by zero or reverses an interval on absurd figures (a Sharpe ratio of 1e308) is left
+    out for that run and named in `Report.skipped`; the others go on. Any other error is a bug of ours and is raised.
+    """
+    found: list[Finding] = []
+    jobs: list[tuple[Any, object]] = [(rule, run) for run in report.runs for rule in RUN_RULES]
+    jobs += [(rule, family) for family in report.samples()[:FAMILIES] for rule in FAMILY_RULES]
+    for rule, subject in jobs + [(rule, report) for rule in REPORT_RULES]:
+        try:
+            found.extend(rule(subject))
+        except (OverflowError, ZeroDivisionError, IntervalError) as error:
+            name = rule.keywords["row"].check if isinstance(rule, partial) else rule.__name__.replace("_", " ")
+            report.skipped.append(f"{name} was left out: {error}")
+    return found
 
 
 def lookalike(claim: Claim) -> bool:
@@ -109,7 +146,7 @@ def audit_claims(claims: ClaimSet) -> AuditReport:
 
     """
     strict = Report(claims)
-    findings = _second_reading(findings_of(strict), claims)
+    findings = _second_reading(_findings_of(strict), claims)
     if claims.draft:
         # What a draft may not say of a figure it does not say of its other prints either.
         prints = Counter((c.record, c.metric, c.label) for c in claims.claims if c.record and not c.target)
@@ -133,7 +170,7 @@ def _second_reading(findings: list[Finding], claims: ClaimSet) -> list[Finding]:
     """Keep an accusation only if it also stands when digits may have been cut off instead of rounded."""
     if not any(finding.accuses for finding in findings):
         return findings
-    kept, lenient = [], findings_of(Report(claims, lenient=True))
+    kept, lenient = [], _findings_of(Report(claims, lenient=True))
     standing = {(finding.check_id, finding.claims): finding for finding in lenient if finding.accuses}
     for finding in findings:
         again = standing.get((finding.check_id, finding.claims))

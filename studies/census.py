@@ -36,7 +36,7 @@ from urllib.parse import quote
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from assay.audit.forensic.books import wilson
+from assay.audit.forensic import wilson
 from assay.audit.judge import audit_claims
 from assay.audit.read.project import draft_documents, read_document
 from assay.audit.verdicts import Arithmetic, Finding, Substance

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from assay.audit import forensic
 from assay.audit.claims.intervals import Interval, corners
-from assay.audit.forensic import scores
 from assay.audit.read.grids import JOINT
 from assay.audit.rules.scope import Report, Run, class_shares, completeness
 from assay.audit.rules.words import names, percent, say
@@ -29,7 +29,7 @@ def shares_by_programming(run: Run) -> Iterator[Finding]:
     known = {label: {m: run.read(claims[label]) for m, claims in parts.items() if label in claims} for label in labels}
     for label in known.keys() & class_shares(run).keys():
         known[label]["share"] = class_shares(run)[label]
-    answer = scores.class_shares(known, run.value("accuracy"), run.value("f1_weighted"))
+    answer = forensic.class_shares(known, run.value("accuracy"), run.value("f1_weighted"))
     involved = [*whole, *(claim for claims in parts.values() for claim in claims.values())]
     printed = [f"{c.metric.replace('_', ' ')} {c.printed}" for c in whole]
     if answer is None:
@@ -79,7 +79,7 @@ def share_from_macro(run: Run) -> Iterator[Finding]:
     averages, k, scored = (run.get("f1_macro"), run.get("f1_weighted")), len(run.group.classes), run.labelled("f1")
     known = [claim for claim in averages if claim is not None]
     for label, claim in scored.items() if len(known) == 2 and 2 <= k > len(scored) else ():
-        share = scores.largest_share_from_macro(run.read(claim), run.read(known[0]), run.read(known[1]), k)
+        share = forensic.largest_share_from_macro(run.read(claim), run.read(known[0]), run.read(known[1]), k)
         macro, weighted = (average.printed for average in known)
         if share is not None and share.low > 0.5:
             why = f"{label} F1 {claim.printed}, macro {macro} and weighted {weighted} of {k} classes force {label}"
@@ -90,7 +90,7 @@ def one_class_only(run: Run) -> Iterator[Finding]:
     """Recall 1 with accuracy equal to precision, or one class recall 1 and the others 0: a constant prediction."""
     a, p, r, f = (run.get(metric) for metric in ("accuracy", "precision", "recall", "f1"))
     if a is not None and p is not None and r is not None and run.read(r).high >= 1 and run.read(a).meets(run.read(p)):
-        called = scores.called_share(run.read(a), run.read(p), run.read(r))
+        called = forensic.called_share(run.read(a), run.read(p), run.read(r))
         if called is not None and called.low >= 0.98:
             constant = corners(lambda share: 2 * share / (1 + share), run.read(p))
             yield from _not_chance(run, _positive(run), a.printed)
@@ -135,7 +135,7 @@ def positives_of_sample(family: Sequence[Run]) -> Iterator[Finding]:
         a, p, r = run.value("accuracy"), run.value("precision"), run.value("recall")
         # Averages weighted by support have the accuracy as their recall.
         if a is not None and p is not None and r is not None and run.two_classes is not None and not a.meets(r):
-            share = scores.prevalence_range(a, p, r)
+            share = forensic.prevalence_range(a, p, r)
             pooled = not run.one_sample(run.get("accuracy"), run.get("precision"), run.get("recall"))
             forced += [(share, run)] if share is not None and share.width < 0.05 and not pooled else []
     if not forced:
@@ -147,7 +147,7 @@ def positives_of_sample(family: Sequence[Run]) -> Iterator[Finding]:
     held = "; ".join(filter(None, [by.two_classes, drafted]))
     sizes = names([f"{c.metric} {c.printed}" for c in map(by.get, ("accuracy", "precision", "recall")) if c])
     other = Interval.point(1.0) - share
-    bar = max(scores.entropy([end, 1 - end]) for end in (share.low, share.high, 0.5) if share.holds(end))
+    bar = max(forensic.entropy([end, 1 - end]) for end in (share.low, share.high, 0.5) if share.holds(end))
     for run in family:
         name, larger = (_positive(run), share) if share.low >= other.low else ("the larger class", other)
         yield from _beaten(run, larger, name, f"{sizes} force {name}", held, ("accuracy",))
@@ -169,7 +169,7 @@ def printed_matrix(report: Report) -> Iterator[Finding]:
         if len(classes) < 2 or set(cells) != {(a, b) for a in classes for b in classes} or not whole:
             continue
         table = np.array([[int(cells[a, b].value.value) for b in classes] for a in classes])
-        given = scores.matrix_scores(table, classes) if table.any() else {}
+        given = forensic.matrix_scores(table, classes) if table.any() else {}
         beside = [claim for claim in run.measured if claim.metric in given]
         others = [other for other in report.runs_of(run.group.name) if other is not run and other.at == run.at]
         scored = [other for other in others if other.candidates("accuracy")]

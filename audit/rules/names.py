@@ -14,9 +14,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from assay.audit import forensic
 from assay.audit.claims.intervals import Interval, corners, mean_of, sum_of
 from assay.audit.claims.model import Claim
-from assay.audit.forensic import books, moments, scores
 from assay.audit.rules.calendars import period_of, track_record, weekdays, years_of
 from assay.audit.rules.scope import Run, class_shares, completeness
 from assay.audit.rules.words import TABLE
@@ -25,7 +25,7 @@ __all__ = ["ALLOWANCES", "CONDITIONS", "CONTEXT", "FIGURES", "FORMULAS", "Allowa
 
 _ONE = Interval.point(1.0)
 #: Mean size of a move in units of its deviation.
-_MOVES = {"if all moves are equal": 1.0, "if they are normal": books.MEAN_ABSOLUTE_NORMAL}
+_MOVES = {"if all moves are equal": 1.0, "if they are normal": forensic.MEAN_ABSOLUTE_NORMAL}
 
 
 def _pieces(bias: Interval, std: Interval) -> Interval:
@@ -37,7 +37,7 @@ def _drawdown(fall: Interval, sharpe: Interval, vol: Interval, n: float, periods
     """Chance that a Brownian motion falls below its start by more than the drawdown within some quarter."""
     years = n / periods
     quarters = max(1, int(4 * years))
-    one = books.fallen(sharpe.high, vol.low, years / quarters, abs(fall).high) if vol.low > 0 else 0.0
+    one = forensic.fallen(sharpe.high, vol.low, years / quarters, abs(fall).high) if vol.low > 0 else 0.0
     return 1 - (1 - one) ** quarters
 
 
@@ -55,12 +55,12 @@ def _factor(rate: Interval, payoff: Interval) -> Interval:
 def _around(sharpe: Interval, n: float, periods: float) -> dict[str, Interval]:
     """Intervals around both ends of the print, the one further from zero first."""
     ends = (sharpe.high, sharpe.low) if sharpe.middle >= 0 else (sharpe.low, sharpe.high)
-    return dict(zip(("", "near"), (books.sharpe_interval(end, n, periods) for end in ends), strict=True))
+    return dict(zip(("", "near"), (forensic.sharpe_interval(end, n, periods) for end in ends), strict=True))
 
 
 def _around_ic(ic: Interval, std: Interval, n: float) -> Interval | None:
     """95% interval of a mean IC as far from 0 as its prints allow; None where t lies between 1.96 and 3."""
-    t, end = moments.t_of_mean(ic, std, round(n)), ic.high if ic.middle >= 0 else ic.low
+    t, end = forensic.t_of_mean(ic, std, round(n)), ic.high if ic.middle >= 0 else ic.low
     half = 1.96 * std.low / math.sqrt(n)
     return Interval(end - half, end + half) if abs(t).high < 1.96 or t.low > 3 else None
 
@@ -87,52 +87,52 @@ FORMULAS: Mapping[str, Callable[..., Any]] = {
     "|a| / |b|": lambda a, b: abs(a) / abs(b),
     "mean": lambda parts: mean_of(parts.values()),
     # Classifiers
-    "F1": scores.f1_range,
-    "F1 averaged": scores.f1_average_range,
-    "macro F1": scores.macro_f1_readings,
+    "F1": forensic.f1_range,
+    "F1 averaged": forensic.f1_average_range,
+    "macro F1": forensic.macro_f1_readings,
     "Jaccard": lambda p, r: 1 / (1 / p.low + 1 / r.low - 1) if min(p.low, r.low) > 0 else 0.0,
     "Σ share·rate": _mixture,
-    "prevalence": scores.prevalence_range,
+    "prevalence": forensic.prevalence_range,
     # Where two classes have one, the entropy of their base rate.
     "guessing": lambda k, n, up: (
-        scores.entropy([up / n, 1 - up / n]) if k == 2 and n and up and up < n else math.log(k)),
+        forensic.entropy([up / n, 1 - up / n]) if k == 2 and n and up and up < n else math.log(k)),
     # Regressions
     "√n a": lambda mae, n: mae * math.sqrt(max(n, 1.0)),
     "a² + b²": _pieces,
     "√(a² + b²)": lambda bias, std: _pieces(bias, std).power(0.5),
-    "Popoviciu": moments.rmse_ceiling,
-    "Popoviciu / low": lambda low, high, r2: moments.rmse_ceiling(low, high, r2) / low,
-    "1 − a²/b²": moments.r2_of_deviation,
-    "a/√(1 − b)": moments.target_std,
+    "Popoviciu": forensic.rmse_ceiling,
+    "Popoviciu / low": lambda low, high, r2: forensic.rmse_ceiling(low, high, r2) / low,
+    "1 − a²/b²": forensic.r2_of_deviation,
+    "a/√(1 − b)": forensic.target_std,
     "a/high to a/low": lambda mae, low, high: Interval(mae.low / high, mae.high / low),
     "(high − low)/(high + low)": lambda low, high: (high - low) / (high + low),
     "(high − low)/2": lambda low, high: (high - low) / 2,
-    "0.798 σ √h": lambda vol, h: vol * (books.MEAN_ABSOLUTE_NORMAL * math.sqrt(h)),
-    "1 − var(change)/var(level)": moments.persistence_r2,
+    "0.798 σ √h": lambda vol, h: vol * (forensic.MEAN_ABSOLUTE_NORMAL * math.sqrt(h)),
+    "1 − var(change)/var(level)": forensic.persistence_r2,
     # Moments and tests
     "between": lambda low, high: Interval(low.low, max(low.low, high.high)),
-    "Bhatia & Davis": moments.std_ceiling,
-    "Samuelson": moments.std_floor,
-    "DEBIT": moments.debit_readings,
-    "GRIMMER": moments.grimmer,
+    "Bhatia & Davis": forensic.std_ceiling,
+    "Samuelson": forensic.std_floor,
+    "DEBIT": forensic.debit_readings,
+    "GRIMMER": forensic.grimmer,
     "skew² − 2": lambda skew: abs(skew).low ** 2 - 2,
-    "t of r": moments.t_of_correlation,
-    "p of r": lambda r, n: (t := moments.t_of_correlation(r, n)) and moments.p_readings(
+    "t of r": forensic.t_of_correlation,
+    "p of r": lambda r, n: (t := forensic.t_of_correlation(r, n)) and forensic.p_readings(
         t["n - 2"], Interval.point(n - 2)),
-    "p": moments.p_readings,
+    "p": forensic.p_readings,
     # Of observations that may be autocorrelated.
-    "at most t": lambda mean, std, n: abs(moments.t_of_mean(mean, std, n)) * Interval(-1.001, 1.001),
+    "at most t": lambda mean, std, n: abs(forensic.t_of_mean(mean, std, n)) * Interval(-1.001, 1.001),
     # Signals
     "IC ± 1.96 s/√n": _around_ic,
-    "IC / std": books.icir_readings,
-    "rank IC / std": lambda rank, std, n: books.icir_readings(None, rank, std, n),
+    "IC / std": forensic.icir_readings,
+    "rank IC / std": lambda rank, std, n: forensic.icir_readings(None, rank, std, n),
     # A fifth of the names to spare.
     "1/√(N−1)": lambda names: math.sqrt(0.8 / (names - 0.8)) if names > 1 else None,
     # Five points to spare.
     "1/2 + asin(ρ)/π": lambda rho: (
         corners(lambda r: 0.55 + math.asin(r) / math.pi, rho) if abs(rho).high <= 1 else None),
-    "TC": books.transfer_coefficient,
-    "(top − bottom)/(2 κ IC)": lambda top, bottom, ic, q: (top - bottom) / (ic * (2 * books.quantile_slope(q))),
+    "TC": forensic.transfer_coefficient,
+    "(top − bottom)/(2 κ IC)": lambda top, bottom, ic, q: (top - bottom) / (ic * (2 * forensic.quantile_slope(q))),
     "realised/predicted": lambda top, bottom, high, low: (
         (high - low) / (top - bottom) if (top - bottom).low > 0 else None),
     "held volatility": lambda sharpe, top, bottom, long, short, periods: (
@@ -142,26 +142,26 @@ FORMULAS: Mapping[str, Callable[..., Any]] = {
     "Lo less the goal": lambda goal, *of: {name: end - goal.low for name, end in _around(*of).items()},
     # From its low end, where that is above 0.
     "above the best": lambda sharpe, n, periods, trials: (
-        low - books.deflated_floor(trials, n, periods)
-        if trials > 1 and (low := books.sharpe_interval(sharpe.high, n, periods).low) > 0 else None),
-    "return / volatility": books.sharpe_readings,
-    "foresight": books.foresight_ceiling,
-    "needed hit rate": books.needed_hit_rate,
+        low - forensic.deflated_floor(trials, n, periods)
+        if trials > 1 and (low := forensic.sharpe_interval(sharpe.high, n, periods).low) > 0 else None),
+    "return / volatility": forensic.sharpe_readings,
+    "foresight": forensic.foresight_ceiling,
+    "needed hit rate": forensic.needed_hit_rate,
     "needed hit rates": lambda sharpe, periods: {
-        name: min(books.needed_hit_rate(sharpe, periods, move), 1.0) for name, move in _MOVES.items()},
-    "cost": books.cost_readings,
-    "net of cost": lambda gross, *of: {name: gross - cost for name, cost in books.cost_readings(*of).items()},
+        name: min(forensic.needed_hit_rate(sharpe, periods, move), 1.0) for name, move in _MOVES.items()},
+    "cost": forensic.cost_readings,
+    "net of cost": lambda gross, *of: {name: gross - cost for name, cost in forensic.cost_readings(*of).items()},
     "excess": lambda gain, market: {"difference": gain - market} | (
         {"ratio of growth": (gain + 1.0) / (market + 1.0) - 1.0} if market.low > -1 else {}),
-    "over a year": books.mean_over_a_year,
-    "√P a": lambda a: {f"times sqrt {periods}": a * math.sqrt(periods) for periods in books.PERIODS},
-    "a year's part": books.compounded_readings,
+    "over a year": forensic.mean_over_a_year,
+    "√P a": lambda a: {f"times sqrt {periods}": a * math.sqrt(periods) for periods in forensic.PERIODS},
+    "a year's part": forensic.compounded_readings,
     "drawdown": _drawdown,
     # Trades
-    "W/(W + L)": books.share_of,
+    "W/(W + L)": forensic.share_of,
     # Where some trades are neither won nor lost, the rate may be of the others.
     "W/n": lambda wins, trades, losses: {"": wins / abs(trades)} | (
-        {"of those won or lost": books.share_of(wins, losses)}
+        {"of those won or lost": forensic.share_of(wins, losses)}
         if losses is not None and (wins + losses).low < trades.low else {}),
     "W·w/(L·l)": lambda wins, losses, win, loss: (wins * abs(win)) / (losses * abs(loss)),
     "W·w − L·l": lambda wins, losses, win, loss: wins * abs(win) - losses * abs(loss),
@@ -338,7 +338,7 @@ def _of_money(s: Situation) -> bool:
 def _same_frequency(s: Situation) -> bool:
     """Beyond 1.25 times return over volatility no change of sampling frequency is believed."""
     printed = s.run.read(s.involved[0])
-    top = max(value.high for value in books.sharpe_readings(*s.values).values())
+    top = max(value.high for value in forensic.sharpe_readings(*s.values).values())
     return top <= 0 or printed.low / top > 1.25 if printed.low > top else s.values[2] is not None
 
 
@@ -347,7 +347,7 @@ def _levels(s: Situation) -> bool:
     r2, rmse, target = s.run.get("r2"), s.run.get("rmse"), s.run.group.target
     if target.kind != "return" or r2 is None or rmse is None or rmse.value.percent:
         return target.kind == "price"
-    return moments.target_std(s.run.read(rmse), s.run.read(r2)).low > 1.0
+    return forensic.target_std(s.run.read(rmse), s.run.read(r2)).low > 1.0
 
 
 def _plain_loss(s: Situation) -> bool:
@@ -375,7 +375,7 @@ CONDITIONS: Mapping[str, Callable[[Situation], bool]] = {
     "one class": _one_class,
     # Beyond what any average leaves, standing together is enough; inside, the figures must be of one class.
     "one class, or beyond any average": lambda s: s.run.together(*s.involved) and (
-        _one_class(s) or not s.read("f1").meets(scores.f1_average_range(*s.values))),
+        _one_class(s) or not s.read("f1").meets(forensic.f1_average_range(*s.values))),
     "several classes": lambda s: len(named := [c.label for c in s.parts if c.metric == s.parts[0].metric]) >= 2
         and completeness(s.run, named)[0],
     "all classes": lambda s: completeness(s.run, [claim.label for claim in s.parts])[1],
@@ -417,7 +417,7 @@ CONDITIONS: Mapping[str, Callable[[Situation], bool]] = {
     "one asset, or none named": lambda s: (s.run.group.portfolio.assets or 1) <= 1,
     "one asset, or equal bets": lambda s: s.run.group.portfolio.assets == 1 or s.run.group.portfolio.equal_bets,
     "one asset, or a Sharpe ratio above 5": lambda s: s.run.group.portfolio.assets == 1 or s.read("sharpe").low > 5,
-    "a Sharpe ratio in reach": lambda s: s.read("sharpe").low <= books.foresight_ceiling(s.context["periods"]),
+    "a Sharpe ratio in reach": lambda s: s.read("sharpe").low <= forensic.foresight_ceiling(s.context["periods"]),
     # Both tails are printed as losses below zero; one printed positive is a convention.
     "all below zero": lambda s: all(s.run.read(claim).high < 0 for claim in s.claims.values()),
     # No text says that a rate counts days or predictions.
@@ -446,13 +446,13 @@ _EVEN, _COST = "when some trades break even", "the rest being cost outside the t
 ALLOWANCES: Mapping[str, Allowance] = {
     "weighted by support": Allowance(
         "as averages weighted by support are (recall equals accuracy)",
-        lambda v, *pr: Interval(scores.f1_average_range(*pr).low, v.high),
+        lambda v, *pr: Interval(forensic.f1_average_range(*pr).low, v.high),
         lambda s: not _one_class(s) and (share := s.run.value("accuracy")) is not None and share.meets(s.values[1])),
     "averaged": Allowance(
         "as averages over classes or folds are",
-        lambda v, *pr: Interval(max(0.8 * v.low, scores.f1_average_range(*pr).low), v.high),
+        lambda v, *pr: Interval(max(0.8 * v.low, forensic.f1_average_range(*pr).low), v.high),
         lambda s: not s.run.one_class(*s.claims.values())),
-    "unstated rate": Allowance("less an unstated risk-free rate", books.unstated_rate),
+    "unstated rate": Allowance("less an unstated risk-free rate", forensic.unstated_rate),
     "some open": Allowance(
         "when some trades are open", lambda v, *x: Interval(v.low, v.high / (1 - OPEN)),
         # Winners and losers do not make up all of them.

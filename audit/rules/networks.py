@@ -7,6 +7,7 @@ Sources: Hochreiter & Schmidhuber (1997) and Cho et al. (2014) for the gates; th
 from __future__ import annotations
 
 import math
+import operator
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -22,8 +23,8 @@ __all__ = [
     "parameters", "reweighted_losses",
 ]  # fmt: skip
 
-#: Frameworks whose counting rules are known.
-FRAMEWORKS = ("torch", "keras")
+#: Frameworks whose counting rules are known, as sentences call them.
+FRAMEWORKS = {"torch": "PyTorch", "keras": "Keras"}
 _GATES = {"lstm": 4, "gru": 3, "rnn": 1}
 #: Features of a step that are believed without being stated, and layers that come in many forms.
 BELIEVABLE_INPUTS, _VARIED = 100, ("attention", "additive_attention", "conv1d", "embedding")
@@ -62,13 +63,11 @@ def parameters(
     first = architecture.inputs if inputs is None else inputs
     if first is None:
         raise InputError("architecture: the number of inputs is unknown; state it")
-    widths: list[int] = []
-    total = trainable = 0
+    widths, total, trainable = [first], 0, 0
     for index, layer in enumerate(architecture.layers):
         if layer.source >= index:
             raise InputError(f"architecture: layer {index} reads layer {layer.source}, which comes after it")
-        before = widths[layer.source] if layer.source >= 0 else (widths[-1] if widths else first)
-        every, some, width = layer_parameters(layer, before, framework)
+        every, some, width = layer_parameters(layer, widths[layer.source + 1 if layer.source >= 0 else -1], framework)
         counted = only is None or index in only
         total, trainable = total + counted * every, trainable + counted * some
         widths.append(width)
@@ -82,9 +81,14 @@ def inputs_needed(architecture: Architecture, framework: str, low: float, high: 
     slope = parameters(architecture, framework, 2)[0] - base
     if slope <= 0:
         return range(1, 2) if low <= base <= high else range(0)
-    first = max(1, math.ceil((low - base) / slope + 1))
-    last = min(cap, math.floor((high - base) / slope + 1))
-    return range(first, last + 1)
+    first, last = math.ceil((low - base) / slope + 1), math.floor((high - base) / slope + 1)
+    return range(max(1, first), min(cap, last) + 1)
+
+
+def _needed(architecture: Architecture, low: float, high: float) -> list[int]:
+    """The fewest and the most inputs with which each framework's count falls inside."""
+    ranges = (inputs_needed(architecture, name, low, high) for name in _frameworks(architecture))
+    return [n for found in ranges if found for n in (found[0], found[-1])]
 
 
 def _frameworks(architecture: Architecture) -> list[str]:
@@ -95,18 +99,12 @@ def _counts(architecture: Architecture, inputs: int | None = None) -> dict[str, 
     """Every count that the framework, or either where unknown, prints: the usual one first. Keras shows trainable and
     all; a GRU without ``reset_after`` has one bias vector less. PyTorch counts a batch norm's running statistics (and
     its counter) only in the state dict."""
-    counts: dict[str, list[int]] = {}
     gru = sum(3 * layer.units * (1 + layer.bidirectional) for layer in architecture.layers if layer.kind == "gru")
     norms = sum(layer.kind == "batch_norm" for layer in architecture.layers)
-    for name in _frameworks(architecture):
-        total, trainable = parameters(architecture, name, inputs)
-        if name == "keras":
-            found = [total, trainable, total - gru, trainable - gru]
-        else:
-            extra = parameters(architecture, "keras", inputs)
-            found = [total, trainable] + [total + extra[0] - extra[1] + more for more in (0, norms) if norms]
-        counts[name] = list(dict.fromkeys(found))
-    return counts
+    running = operator.sub(*parameters(architecture, "keras", inputs))
+    more = {"keras": (0, -gru), "torch": (0, running, running + norms) if norms else (0,)}
+    of = {name: parameters(architecture, name, inputs) for name in _frameworks(architecture)}
+    return {name: [*dict.fromkeys(count + m for m in more[name] for count in counts)] for name, counts in of.items()}
 
 
 def _listed(layers: Iterable[Layer]) -> list[str]:
@@ -136,24 +134,20 @@ def parameter_count(run: Run) -> Iterator[Finding]:
 def _whole(run: Run, claim: Claim, architecture: Architecture) -> Finding:
     counts, value = _counts(architecture), run.read(claim)
     every = {count for found in counts.values() for count in found}
-    told = {"torch": "PyTorch", "keras": "Keras"}
-    described = (f"{' or '.join(f'{c:,}' for c in found)} in {told[name]}" for name, found in counts.items())
+    described = (f"{' or '.join(f'{c:,}' for c in found)} in {FRAMEWORKS[name]}" for name, found in counts.items())
     figures: Figures = {"layers": _listed(architecture.layers), "figure": claim, "counts": "; ".join(described),
                         "inputs": f"{architecture.inputs} input{'s' * (architecture.inputs != 1)}"}  # fmt: skip
-    if any(value.holds(count) for count in every):
-        return say("fits", "C26 parameters", [claim], "count", weight=1, **figures)
-    if not architecture.complete and value.high >= min(every):
-        return say("fits", "C26 parameters", [claim], "at least", weight=-1, **figures)
-    usual = not any(layer.kind in _VARIED for layer in architecture.layers) or not architecture.complete
+    exact, usual = any(map(value.holds, every)), not any(layer.kind in _VARIED for layer in architecture.layers)
+    good = exact or (not architecture.complete and value.high >= min(every))
     # Layers are what the document states; where it names no framework, both were tried.
-    return say("broken", "C26 parameters", [claim], "count" if architecture.complete else "at least", proven=usual,
-               stated=True, **figures)  # fmt: skip
+    return say("fits" if good else "broken", "C26 parameters", [claim],
+               "count" if exact or architecture.complete else "at least", proven=usual or not architecture.complete,
+               stated=not good, weight=1 if exact else -int(good), **figures)  # fmt: skip
 
 
 def _unknown_inputs(run: Run, claim: Claim, architecture: Architecture) -> Finding:
     value, check = run.read(claim), "C26 parameters"
-    needed = [inputs_needed(architecture, name, value.low, value.high) for name in _frameworks(architecture)]
-    reachable = [n for found in needed if found for n in (found[0], found[-1])]
+    reachable = _needed(architecture, value.low, value.high)
     bare = min(min(found) for found in _counts(architecture, 1).values())
     figures: Figures = {"layers": _listed(architecture.layers), "bare": bare, "figure": claim}
     if value.high < bare:
@@ -191,11 +185,9 @@ def file_size(run: Run) -> Iterator[Finding]:
     size = Interval(max(0.0, claim.value.interval.low), claim.value.interval.high)
     if architecture is not None and architecture.layers and architecture.complete:
         if architecture.inputs is None:
-            ends = (size.low / (4 * copies), size.high / (4 * copies))
-            needed = [inputs_needed(architecture, name, *ends) for name in _frameworks(architecture)]
-            starts = [found[0] for found in needed if found]
-            if starts and min(starts) > BELIEVABLE_INPUTS:
-                yield say("doubt", "C26 file size", [claim], "inputs", stated=True, file=claim, inputs=min(starts))
+            fewest = min(_needed(architecture, size.low / (4 * copies), size.high / (4 * copies)), default=0)
+            if fewest > BELIEVABLE_INPUTS:
+                yield say("doubt", "C26 file size", [claim], "inputs", stated=True, file=claim, inputs=fewest)
             return
         count = max(max(found) for found in _counts(architecture).values())
     elif printed is not None:

@@ -8,11 +8,10 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 
+from assay.audit import forensic
 from assay.audit.claims.intervals import Interval
 from assay.audit.claims.model import Claim
-from assay.audit.forensic import scores
-from assay.audit.forensic.books import auc_interval, wilson
-from assay.audit.forensic.scores import Matrix, grim_counts, grim_has_power
+from assay.audit.forensic import Matrix, grim_counts, grim_has_power
 from assay.audit.rules.scope import Report, Run
 from assay.audit.rules.words import TABLE, Figures, say
 from assay.audit.verdicts import Finding
@@ -71,7 +70,7 @@ def matrices_on_stated_sample(run: Run) -> Iterator[Finding]:
     averaged = len(run.group.classes) > 2 or any(run.labelled(name) for name in ("precision", "recall", "f1"))
     if n and n <= MATRIX_CAP and len(claims) >= 2 and not averaged:
         listed = [f"{claim.metric} {claim.printed}" for claim in claims]
-        found = scores.binary_matrices({claim.metric: run.read(claim) for claim in claims}, n, positives)
+        found = forensic.binary_matrices({claim.metric: run.read(claim) for claim in claims}, n, positives)
         if not found:
             yield say("broken", "C6 confusion matrix", claims, "none", proven=run.one_class(*claims), stated=True, n=n,
                       scores=listed)  # fmt: skip
@@ -86,7 +85,7 @@ def matrices_on_stated_sample(run: Run) -> Iterator[Finding]:
             step = f"{counts[0]}/{2 * plus * minus}" if counts else ""
             yield say(bool(counts), "C2 AUC grid", [auc], "on" if counts else "off", proven=run.one_sample(auc),
                       stated=True, auc=auc, plus=plus, minus=minus, step=step)  # fmt: skip
-        around = auc_interval(min(1.0, max(0.0, run.read(auc).middle)), plus, minus)
+        around = forensic.auc_interval(min(1.0, max(0.0, run.read(auc).middle)), plus, minus)
         chance = around.holds(0.5)
         yield say("weak" if chance else "supported", "C8 AUC", [auc], "chance" if chance else "beyond",
                   weight=int(chance), auc=auc, plus=plus, minus=minus, around=around)  # fmt: skip
@@ -98,7 +97,7 @@ def _of_matrix(run: Run, matrix: Matrix) -> Iterator[Finding]:
     positives = matrix.tp + matrix.fn
     majority, always = max(positives, n - positives), 2 * positives / (n + positives)
     if claim is not None:
-        around, beaten = wilson(right, n), right <= majority
+        around, beaten = forensic.wilson(right, n), right <= majority
         chance = "weak" if around.holds(majority / n) else "supported"
         yield say("baseline" if beaten else chance, "C8 majority class", [claim], "beaten" if beaten else "interval",
                   weight=3 * beaten, right=right, n=n, majority=majority, share=majority / n, accuracy=claim,
@@ -149,7 +148,7 @@ def _splits(family: Sequence[Run], n: int) -> dict[int, list[list[Matrix]]]:
     aucs = [auc for run in family if (auc := run.value("auc")) is not None]
     return {
         k: matrices for k in range(1, n) if all(grim_counts(auc, 2 * k * (n - k)) for auc in aucs)
-        and all(matrices := [scores.binary_matrices(score, n, k, limit=50) for score in printed])
+        and all(matrices := [forensic.binary_matrices(score, n, k, limit=50) for score in printed])
     }  # fmt: skip
 
 

@@ -8,9 +8,9 @@ from itertools import product
 import numpy as np
 import pytest
 
+from assay.audit import forensic
 from assay.audit.claims.intervals import Interval, parse_print
-from assay.audit.forensic import books, moments
-from assay.audit.forensic.scores import (
+from assay.audit.forensic import (
     binary_matrices,
     called_share,
     class_shares,
@@ -204,24 +204,24 @@ class TestClassification:
 
 class TestRegression:
     def test_error_cannot_exceed_half_the_range(self) -> None:
-        ceiling = moments.rmse_ceiling(11.495, 21.155, printed("0.1278"))
+        ceiling = forensic.rmse_ceiling(11.495, 21.155, printed("0.1278"))
         assert ceiling == pytest.approx(4.511, abs=2e-3)
         assert ceiling < printed("7.52").low
         # Data at the two ends reach the bound exactly.
         y = np.array([0.0, 0.0, 2.0, 2.0])
         e = np.array([0.5, -0.5, 0.5, -0.5])
         r2 = 1 - (e**2).mean() / y.var()
-        assert moments.rmse_ceiling(0.0, 2.0, Interval.point(float(r2))) == pytest.approx(math.sqrt((e**2).mean()))
+        assert forensic.rmse_ceiling(0.0, 2.0, Interval.point(float(r2))) == pytest.approx(math.sqrt((e**2).mean()))
 
     def test_a_printed_mean_tightens_the_variance(self) -> None:
-        assert moments.variance_ceiling(0.0, 1.0) == pytest.approx(0.25)
-        assert moments.variance_ceiling(0.0, 1.0, Interval(0.05, 0.1)) == pytest.approx(0.09)
-        assert moments.variance_ceiling(0.0, 1.0, Interval(0.4, 0.6)) == pytest.approx(0.25)
+        assert forensic.variance_ceiling(0.0, 1.0) == pytest.approx(0.25)
+        assert forensic.variance_ceiling(0.0, 1.0, Interval(0.05, 0.1)) == pytest.approx(0.09)
+        assert forensic.variance_ceiling(0.0, 1.0, Interval(0.4, 0.6)) == pytest.approx(0.25)
 
     def test_implied_deviation_of_the_target(self) -> None:
-        implied = moments.target_std(printed("5.47"), printed("0.9982"))
+        implied = forensic.target_std(printed("5.47"), printed("0.9982"))
         assert implied.low < 128.9 < implied.high
-        assert math.isinf(moments.target_std(printed("1.0"), Interval(0.9, 1.0)).high)
+        assert math.isinf(forensic.target_std(printed("1.0"), Interval(0.9, 1.0)).high)
 
     def test_best_constant_is_the_harmonic_middle(self) -> None:
         low, high = 11.50, 21.15
@@ -241,9 +241,9 @@ class TestRegression:
 
 class TestSignalAndSignificance:
     def test_quantile_slopes_published(self) -> None:
-        assert books.quantile_slope(5) == pytest.approx(1.400, abs=5e-4)
-        assert books.quantile_slope(10) == pytest.approx(1.755, abs=5e-4)
-        assert books.quantile_slope(3) == pytest.approx(1.091, abs=5e-4)
+        assert forensic.quantile_slope(5) == pytest.approx(1.400, abs=5e-4)
+        assert forensic.quantile_slope(10) == pytest.approx(1.755, abs=5e-4)
+        assert forensic.quantile_slope(3) == pytest.approx(1.091, abs=5e-4)
 
     def test_sign_agreement(self) -> None:
         rate = FORMULAS["1/2 + asin(ρ)/π"](Interval.point(0.112))
@@ -267,17 +267,17 @@ class TestSignalAndSignificance:
         from statsmodels.stats.proportion import proportion_confint
 
         low, high = proportion_confint(16, 28, method="wilson")
-        assert books.wilson(16, 28).low == pytest.approx(low)
-        assert books.wilson(16, 28).high == pytest.approx(high)
+        assert forensic.wilson(16, 28).low == pytest.approx(low)
+        assert forensic.wilson(16, 28).high == pytest.approx(high)
 
     @pytest.mark.parametrize(("n", "wanted"), [(2, 0.564), (5, 1.163), (100, 2.508)])
     def test_expected_maximum_exact(self, n: int, wanted: float) -> None:
-        assert books.deflated_floor(n, 252, 252) == pytest.approx(wanted, abs=1e-3)
+        assert forensic.deflated_floor(n, 252, 252) == pytest.approx(wanted, abs=1e-3)
 
     def test_auc_interval_of_28_days_holds_one_half(self) -> None:
-        assert books.auc_interval(0.5521, 16, 12).holds(0.5)
-        assert not books.auc_interval(0.9, 160, 120).holds(0.5)
+        assert forensic.auc_interval(0.5521, 16, 12).holds(0.5)
+        assert not forensic.auc_interval(0.9, 160, 120).holds(0.5)
 
     def test_sharpe_interval_is_root_years_for_small_ratios(self) -> None:
-        around = books.sharpe_interval(0.5, 2520, 252)
+        around = forensic.sharpe_interval(0.5, 2520, 252)
         assert around.width / 2 == pytest.approx(1.96 / math.sqrt(10), rel=1e-3)

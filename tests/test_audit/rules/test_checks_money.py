@@ -8,10 +8,10 @@ from datetime import date
 import numpy as np
 import pytest
 
+from assay.audit import forensic
 from assay.audit.claims.intervals import Interval, parse_print, sum_of
 from assay.audit.claims.model import Architecture, Layer
-from assay.audit.forensic import books, moments
-from assay.audit.forensic.moments import p_readings, t_of_correlation, t_of_mean
+from assay.audit.forensic import p_readings, t_of_correlation, t_of_mean
 from assay.audit.rules import calendars, relations
 from assay.audit.rules.names import FORMULAS
 from assay.audit.rules.networks import inputs_needed, layer_parameters, parameters
@@ -31,16 +31,16 @@ class TestPortfolio:
             vol = float(r.std(ddof=1) * math.sqrt(252))
             grown = float(np.prod(1 + r) ** (252 / 500) - 1)
             sharpe = float(r.mean() * 252) / vol
-            readings = books.sharpe_readings(Interval.point(grown), Interval.point(vol))
+            readings = forensic.sharpe_readings(Interval.point(grown), Interval.point(vol))
             assert any(value.holds(sharpe) for value in readings.values())
 
     def test_foresight_and_needed_hit_rate(self) -> None:
-        assert books.foresight_ceiling(252) == pytest.approx(21.0, abs=0.05)
+        assert forensic.foresight_ceiling(252) == pytest.approx(21.0, abs=0.05)
         daily = 10.67 / math.sqrt(252)
-        p = books.needed_hit_rate(Interval.point(10.67), 252)
+        p = forensic.needed_hit_rate(Interval.point(10.67), 252)
         assert (2 * p - 1) / math.sqrt(1 - (2 * p - 1) ** 2) == pytest.approx(daily)
         z = np.abs(np.random.default_rng(0).normal(size=1_000_000))
-        assert z.mean() / z.std() * math.sqrt(252) == pytest.approx(books.foresight_ceiling(252), rel=0.01)
+        assert z.mean() / z.std() * math.sqrt(252) == pytest.approx(forensic.foresight_ceiling(252), rel=0.01)
 
     def test_weekdays_against_numpy(self) -> None:
         for start, end in ((date(2024, 7, 1), date(2024, 12, 31)), (date(2023, 1, 7), date(2023, 1, 8))):
@@ -52,18 +52,18 @@ class TestPortfolio:
         rng = np.random.default_rng(1)
         steps = rng.normal(0.1 / 2520, 0.2 / math.sqrt(2520), (4000, 2520))
         share = float((np.cumsum(steps, axis=1).min(axis=1) < -0.1).mean())
-        assert books.fallen(0.5, 0.2, 1.0, 0.1) == pytest.approx(share, abs=0.03)
+        assert forensic.fallen(0.5, 0.2, 1.0, 0.1) == pytest.approx(share, abs=0.03)
 
     def test_annualising_and_compounding(self) -> None:
-        readings = books.mean_over_a_year(printed("0.05%"))
+        readings = forensic.mean_over_a_year(printed("0.05%"))
         assert readings["times 252"].meets(printed("12.6%"))
         assert readings["compounded over 252"].meets(printed("13.4%"))
-        assert books.compounded_readings(printed("21.0%"), Interval.point(2.0))["compounded"].meets(
+        assert forensic.compounded_readings(printed("21.0%"), Interval.point(2.0))["compounded"].meets(
             printed("10.0%")
         )
 
     def test_cost_has_one_way_and_two_way_readings(self) -> None:
-        readings = books.cost_readings(printed("20%"), Interval.point(0.0005))
+        readings = forensic.cost_readings(printed("20%"), Interval.point(0.0005))
         assert readings["as printed, times 252"].meets(printed("2.5%"))
         assert readings["one-way turnover, both sides pay, times 252"].meets(printed("5.0%"))
 
@@ -72,7 +72,7 @@ class TestTrades:
     def test_identities_on_a_real_list_of_trades(self) -> None:
         p = np.array([10.0, 20.0, -5.0, -15.0, 30.0])
         w, lose, aw, al = (Interval.point(x) for x in (3.0, 2.0, 20.0, -10.0))
-        assert books.share_of(w, lose).holds(0.6)
+        assert forensic.share_of(w, lose).holds(0.6)
         assert FORMULAS["p·b/(1 − p)"](Interval.point(0.6), Interval.point(2.0)).holds(3.0)
         assert FORMULAS["p·w − (1 − p)·l"](Interval.point(0.6), aw, al).holds(float(p.mean()))
         assert math.isinf(FORMULAS["p·b/(1 − p)"](Interval(0.9, 1.0), Interval.point(1.0)).high)
@@ -188,16 +188,16 @@ class TestMomentsAndTests:
         for _ in range(100):
             x = rng.standard_t(2, int(rng.integers(3, 40)))
             mean, low, high = (Interval.point(float(value)) for value in (x.mean(), x.min(), x.max()))
-            assert moments.std_floor(mean, low, high, len(x)) <= x.std() + 1e-9
-            assert moments.std_ceiling(mean, low, high, len(x)) >= x.std(ddof=1) - 1e-9
+            assert forensic.std_floor(mean, low, high, len(x)) <= x.std() + 1e-9
+            assert forensic.std_ceiling(mean, low, high, len(x)) >= x.std(ddof=1) - 1e-9
 
     def test_grimmer_accepts_real_samples_and_refuses_an_impossible_one(self) -> None:
         rng = np.random.default_rng(0)
         for _ in range(60):
             x = rng.integers(1, 8, int(rng.integers(3, 40)))
             mean, std = parse_print(f"{x.mean():.2f}").interval, parse_print(f"{x.std(ddof=1):.2f}").interval
-            assert moments.grimmer(std, mean, len(x))
-        assert not moments.grimmer(printed("0.10"), printed("2.55"), 10)
+            assert forensic.grimmer(std, mean, len(x))
+        assert not forensic.grimmer(printed("0.10"), printed("2.55"), 10)
 
     def test_grimmer_refuses_exactly_what_no_small_sample_reaches(self) -> None:
         from itertools import combinations_with_replacement
@@ -205,19 +205,19 @@ class TestMomentsAndTests:
         reached = {
             (f"{np.mean(x):.2f}", f"{np.std(x, ddof=1):.2f}") for x in combinations_with_replacement(range(-6, 12), 4)
         }
-        assert all(moments.grimmer(printed(s), printed(m), 4) for m, s in reached)
+        assert all(forensic.grimmer(printed(s), printed(m), 4) for m, s in reached)
         refused = [
-            f"{s / 100:.2f}" for s in range(300) if not moments.grimmer(printed(f"{s / 100:.2f}"), printed("2.50"), 4)
+            f"{s / 100:.2f}" for s in range(300) if not forensic.grimmer(printed(f"{s / 100:.2f}"), printed("2.50"), 4)
         ]
         assert len(refused) > 250
         assert not {("2.50", s) for s in refused} & reached
 
     def test_debit_and_kurtosis(self) -> None:
         x = np.array([0, 1, 1, 0, 1])
-        readings = moments.debit_readings(Interval.point(0.6), 5)
+        readings = forensic.debit_readings(Interval.point(0.6), 5)
         assert readings["denominator n - 1"].holds(float(x.std(ddof=1)))
         assert readings["denominator n"].holds(float(x.std()))
-        assert not moments.debit_readings(printed("0.60"), 5)["denominator n"].meets(printed("0.40"))
+        assert not forensic.debit_readings(printed("0.60"), 5)["denominator n"].meets(printed("0.40"))
         assert FORMULAS["skew² − 2"](printed("-2.0")) == pytest.approx(1.95**2 - 2)
 
     def test_p_values_agree_with_scipy(self) -> None:
