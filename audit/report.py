@@ -73,7 +73,8 @@ def to_json(audit: Audit) -> dict[str, Any]:
     findings : every finding of every check: check, claims, using (all figures it takes), sentence, arithmetic,
         substance, assumption, reading;
     data (what was read, in words), daily (sentence, named, words, equal, days, own, look_ahead, size), retrained,
-    excluded, not_placed : empty where they do not apply.
+    notes (on the reading: contradictions between files, files that are not read), excluded, not_placed : empty where
+        they do not apply.
 
     """
     report, claims = audit.report, audit.report.claims
@@ -92,6 +93,7 @@ def to_json(audit: Audit) -> dict[str, Any]:
         "claims": [_row(verdict, claims.split_of(verdict.claim), recomputed) for verdict in report.verdicts],
         "findings": [{"check": finding.check_id} | _named(finding, _OF_FINDING) for finding in report.findings],
         "data": audit.data, "retrained": [dict(row) for row in audit.retrained],
+        "notes": [*draft.notes] if draft else [],
         "daily": {} if daily is None else {"sentence": daily.sentence, "named": daily.named, **asdict(daily)},
         **{name: [_named(item, ("line", "text", "reason", "document")) for item in items]
            for name, items in left.items()},

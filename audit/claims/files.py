@@ -61,20 +61,20 @@ _MOST_PERIODS = 1_000_000
 
 
 def read_text(path: Path) -> str:
-    """Read a UTF-8 file; `InputError` if it is missing, a folder, too large, not UTF-8, or holds NUL bytes."""
+    """Read a file of UTF-8, or of UTF-16 that begins with its mark; `InputError` if it is no such text or too large."""
     try:
         size = path.stat().st_size
         raw = path.read_bytes() if size <= MAX_BYTES else b""
-        text = raw.decode("utf-8-sig")
+        wide = raw[:2] in (b"\xff\xfe", b"\xfe\xff")
+        text = raw.decode("utf-16" if wide else "utf-8-sig")
     except OSError as error:
         reason = "no such file" if isinstance(error, FileNotFoundError) else f"cannot be read: {error.strerror}"
         folder = "is a folder; name a claims file or a report"
         raise InputError(f"{path}: {folder if path.is_dir() else reason}") from None
     except UnicodeDecodeError as error:
-        if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
-            raise InputError(f"{path}: is UTF-16; save it as UTF-8") from None
-        line, byte = raw.count(b"\n", 0, error.start) + 1, raw[error.start]
-        raise InputError(f"{path}, line {line}: byte 0x{byte:02x} is not UTF-8; save the file as UTF-8") from None
+        line, form = raw.count(b"\n", 0, error.start) + 1, "UTF-16" if wide else "UTF-8"
+        where = f"{path}, line {line}: byte 0x{raw[error.start]:02x}"
+        raise InputError(f"{where} is not {form}; save the file as UTF-8") from None
     if size > MAX_BYTES:
         raise InputError(f"{path}: {size / 1e6:.0f} MB; a report or claims file of at most 20 MB is read")
     if "\x00" in text:

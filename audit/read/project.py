@@ -19,6 +19,7 @@ from assay.audit.read.records import contradict
 from assay.audit.read.sheet import MAX_CLAIMS, Draft, Excluded
 from assay.audit.read.words import pattern, phrases, wordset
 from assay.data.errors import InputError
+from assay.data.optional import missing_package
 
 __all__ = ["FORMS", "Document", "draft_documents", "draft_files", "find_documents", "read_document"]
 
@@ -57,7 +58,7 @@ def find_documents(paths: Iterable[Path]) -> list[tuple[str, Path]]:
             continue
         inside = [
             file for file in sorted(path.rglob("*"))
-            if file.suffix.lower() in FORMS and file.is_file() and file.stat().st_size <= MAX_BYTES
+            if file.suffix.lower() in FORMS and file.is_file()
             and not any(part.startswith(".") for part in file.relative_to(path).parts)
             and not file.name.lower().startswith(phrases("no_reports"))
         ]  # fmt: skip
@@ -92,8 +93,10 @@ def read_document(path: Path, name: str = "") -> Document:
 
 
 def _pdf(path: Path) -> str:
-    import pypdf
-
+    try:
+        import pypdf
+    except ImportError as error:
+        raise missing_package(error, what=str(path)) or error from None
     if not path.is_file():
         raise InputError(f"{path}: no such file")
     if path.stat().st_size > MAX_BYTES:
@@ -169,32 +172,45 @@ def _page(text: str) -> Iterator[tuple[str, int]]:
 
 
 def draft_files(paths: Sequence[Path], title: str = "") -> Draft:
-    """Draft the claims of files and folders.
+    """Draft the claims of files and folders; a file of a folder that cannot be read is named in the notes.
 
     Raises
     ------
     InputError
-        If one that was named cannot be read, or together they print more figures than are audited at once.
+        If one that was named cannot be read, or none of a folder, or together they print more figures than are audited
+        at once.
 
     """
-    return draft_documents([read_document(path, name) for name, path in find_documents(paths)], title)
+    files, drafts, left = find_documents(paths), list[Draft](), list[str]()
+    for name, path in files:
+        try:
+            drafts.append(_drafted(read_document(path, name), title, marked=len(files) > 1))
+        except InputError as error:
+            left.append(f"not read: {error}")
+            if path in paths or len(left) == len(files):
+                raise
+    return _together(drafts, title, left)
 
 
 def draft_documents(documents: Sequence[Document], title: str = "") -> Draft:
     """Draft the claims of several documents together."""
-    drafts = [_drafted(document, title, marked=len(documents) > 1) for document in documents]
-    if len(drafts) == 1:
+    return _together([_drafted(document, title, marked=len(documents) > 1) for document in documents], title)
+
+
+def _together(drafts: Sequence[Draft], title: str, left: Sequence[str] = ()) -> Draft:
+    if len(drafts) == 1 and not left:
         return drafts[0]
     claims, notes = _tied([claim for draft in drafts for claim in draft.claims.claims])
     if len(claims) > MAX_CLAIMS:
         words = f"more than {MAX_CLAIMS} figures in {len(drafts)} documents"
         raise InputError(f"{words}; name those that state the results")
-    source = ", ".join(document.name for document in documents)[:300]
+    sources = [draft.claims.source for draft in drafts]
+    source = ", ".join(sources[:5]) + f" and {len(sources) - 5} more" * (len(sources) > 5)
     groups = tuple(group for draft in drafts for group in draft.claims.groups)
-    whole = ClaimSet(title or drafts[0].claims.title, source, groups, tuple(claims), draft=True)
+    whole = ClaimSet(title, source, groups, tuple(claims), draft=True)
     lists = ("columns", "excluded", "unplaced", "notes")
     joined = {name: tuple(item for draft in drafts for item in getattr(draft, name)) for name in lists}
-    return Draft(whole, **joined | {"notes": (*notes, *joined["notes"])})
+    return Draft(whole, **joined | {"notes": (*left, *notes, *joined["notes"])})
 
 
 def _drafted(document: Document, title: str, *, marked: bool) -> Draft:

@@ -156,7 +156,7 @@ inputs = ["a.accuracy", "a.accuracy#2"]
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"title = '\xff'", "line 1: byte 0xff is not UTF-8"), (b"\xff\xfet\x00", "UTF-16"), (b"a\x00b", "NUL")],
+    [(b"title = '\xff'", "line 1: byte 0xff is not UTF-8"), (b"\xff\xfet", "is not UTF-16"), (b"a\x00b", "NUL")],
 )
 def test_files_that_are_not_text_are_refused(tmp_path: Path, content: bytes, message: str) -> None:
     path = tmp_path / "claims.toml"

@@ -10,6 +10,7 @@ import pytest
 
 from assay.audit.judge import audit_claims
 from assay.audit.read.project import draft_files, find_documents, read_document
+from assay.audit.report import Audit, render_audit, summary_paragraph, to_json
 from assay.data.errors import InputError
 
 REPORT = "# Net\n\n## Test results\n\n- Accuracy: 0.5571\n- F1: 0.6123\n- Sharpe: 1.31\n"
@@ -138,3 +139,27 @@ def test_two_models_of_a_project_are_not_tied(tmp_path: Path) -> None:
 def test_a_folder_without_documents_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no document in this folder"):
         find_documents([tmp_path])
+
+
+def test_a_file_of_a_folder_that_cannot_be_read_is_named_and_the_others_are_audited(tmp_path: Path) -> None:
+    folder = project(tmp_path, "0.5571")
+    (folder / "notes.txt").write_text("# Ranker\n\nSharpe: 2.53\n", encoding="utf-16")  # text, with its mark
+    latin, notebook = folder / "alt.md", folder / "broken.ipynb"
+    latin.write_bytes(b"Genauigkeit f\xfcr alle: 57%\n")
+    notebook.write_text("{", encoding="utf-8")
+    draft = draft_files([folder])
+    assert {claim.document.rsplit("/", 1)[-1] for claim in draft.claims.claims} == {
+        "README.md", "results.json", "notes.txt",
+    }  # fmt: skip
+    assert len(draft.notes) == 2
+    assert draft.notes[0].startswith(f"not read: {latin}, line 1: byte 0xfc is not UTF-8")
+    assert draft.notes[1].startswith(f"not read: {notebook}: is no notebook")
+    result = Audit(audit_claims(draft.claims), draft=draft)
+    assert to_json(result)["notes"] == list(draft.notes)
+    assert "is no notebook" in render_audit(result)
+    assert "is no notebook" in render_audit(result, "md")
+    sources = [f"{folder.name}/{name}" for name in ("README.md", "notes.txt", "results.json")]
+    assert f"“{', '.join(sources)}”" in summary_paragraph(result)
+    for named in ([latin], [folder, latin]):
+        with pytest.raises(InputError, match="0xfc is not UTF-8"):
+            draft_files(named)
