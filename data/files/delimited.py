@@ -26,6 +26,8 @@ _NUMBER = re.compile(r"[-+(]?[$€£¥]?\s?\d[\d.,' ]*([eE][-+]?\d+)?[KMBT%]?\)?
 _DATE = re.compile(r"\d{1,4}[-/.]\w{1,9}[-/.]\d{1,4}|\d{8}\b")
 #: A file that would decode to more than this many bytes, and to more than so many times its size, is refused.
 _LARGE, _SWOLLEN = 250_000_000, 200
+#: How text begins that is no table.
+_OTHERWISE = {"JSON": re.compile(r"\{|\[\s*[\[{\"]"), "HTML or XML": re.compile(r"<(!doctype|\?xml|html)", re.IGNORECASE)}
 _COMPRESSED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bz2", b"\x04\x22\x4d\x18": "lz4"}
 #: Lines of a CSV that are looked at to find its separator, header and decimal sign.
 _PREVIEW = 60
@@ -131,6 +133,9 @@ def _of_csv(path: Path, options: ReadOptions, content: bytes | None, head: bytes
         text = (start[:cut] or start).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise InputError(f"{path}: is not UTF-8; save it as UTF-8") from None
+    for form, begins in _OTHERWISE.items():
+        if begins.match(text.lstrip()):
+            raise InputError(f"{path}: is {form}, which is not read as a table; save it as CSV or Parquet")
     body = text.lstrip("\r\n")
     blank = text[: len(text) - len(body)].count("\n")
     lines = body.splitlines()[:_PREVIEW]

@@ -92,7 +92,7 @@ def ic_metrics(table: pd.DataFrame, horizon: int) -> list[Metric]:
         end = str(known.index[-1].date()) if n else None
         skipped = len(table) - n
         text = f"{label} · mean over sessions, {skipped} skipped (too few names or no variation)"
-        why = "" if n else "no session has enough names"
+        why = "" if n else f"no session has enough names with a score and a return over the horizon of {horizon}"
         deviation = float(values.std(ddof=1)) if n > 1 else math.nan
         ratio = mean / deviation if deviation > 0 else math.nan
         apart = values[::horizon]

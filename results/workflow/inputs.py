@@ -114,6 +114,11 @@ def load_inputs(study: Study, *, delay: int) -> StudyInputs:
         raise InputError("--predictions: needs --prices too, the prices that the predictions are about")
     if data.prices is not None and given.file is None:
         raise InputError("--prices: needs --predictions too; `walk-forward` trains a model and makes them")
+    of_file = ("receipts", "unit", "zero_is_neutral", "horizon")
+    idle = [name for name in of_file if getattr(given, name) != getattr(PredictionSection, name)]
+    if given.file is None and idle:
+        options = ", ".join(f"--{name.replace('_', '-')} {getattr(given, name)}".removesuffix(" True") for name in idle)
+        raise InputError(f"{options}: of a file of --predictions; the sample's are returns over 1 session")
     prices, benchmark = load_market(data)
     if given.file is None:
         from assay.data.sample import load_sample_predictions

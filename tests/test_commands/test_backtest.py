@@ -298,6 +298,7 @@ def test_bad_input_is_one_clear_line(capsys, files, spoil, more, match):
     [
         (["backtest", "--predictions", "p.csv"], "needs --prices"),
         (["backtest", "--prices", "p.csv"], "walk-forward"),
+        (["backtest", "--horizon", "700"], "--horizon 700: of a file of --predictions"),
         (["backtest", "--nonsense"], "No such option"),
         (["runs", "show", "nothing"], "unknown run"),
         (["runs", "show", "../../etc"], "not a run id"),

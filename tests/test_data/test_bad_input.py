@@ -64,6 +64,8 @@ PRICES: dict[str, tuple[Callable[[Path], Path], type[BacktestError], list[str]]]
     "no rows in parquet": (parquet(date=DAYS[:0], asset=[], close=[]), InputError, ["a header and no rows"]),
     "not utf-8": (file(GOOD.encode().replace(b",A,", b",\xe9\xff,")), InputError, ["is not UTF-8", "save it as UTF-8"]),
     "header not utf-8": (file(b"date,\xe9\xff,close\n2020-01-02,A,1\n"), InputError, ["is not UTF-8"]),
+    "JSON": (file('[{"date": "2020-01-02", "asset": "A", "close": 1.5}]\n'), InputError, ["is JSON", "save it as CSV"]),
+    "a web page": (file("<!DOCTYPE html>\n<html><body>Too many requests"), InputError, ["is HTML", "save it as CSV"]),
     "binary": (file(b"\x7fELF\0\0\0\0"), InputError, ["neither CSV nor Parquet", "convert it"]),
     "damaged parquet": (file(b"PAR1 and nothing more", ".parquet"), InputError, ["damaged Parquet", "write it again"]),
     "one column": (file("close\n1\n2\n"), InputError, ["has one column", "expected e.g. date,asset,close"]),
