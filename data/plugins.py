@@ -15,8 +15,12 @@ import types
 import typing
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from functools import lru_cache
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from assay.data.errors import BacktestError, InputError, OwnCodeError, UnknownNameError
 from assay.data.own_code import named_error, place_of
@@ -38,6 +42,7 @@ __all__ = [
     "parameter_types",
     "plugin_file",
     "read_parameter",
+    "require_types",
 ]
 
 _WORDS = {float: "a number", int: "a whole number", bool: "true or false", str: "a text", type(None): "none"}
@@ -305,7 +310,7 @@ def read_parameter(owner: str, name: str, value: object, kind: Any) -> object:
     (0.1, None)
 
     """
-    choices = typing.get_args(kind) if typing.get_origin(kind) in (typing.Union, types.UnionType) else (kind,)
+    choices = _choices(kind)
     # "none" is no text where nothing may be given.
     for choice in sorted(choices, key=lambda choice: choice is not type(None)):
         fits, read = _read(value, choice)
@@ -315,11 +320,15 @@ def read_parameter(owner: str, name: str, value: object, kind: Any) -> object:
     raise InputError(f"{owner}: {name} must be {wanted}, got {value!r}")
 
 
+def _choices(kind: Any) -> tuple[Any, ...]:
+    return typing.get_args(kind) if typing.get_origin(kind) in (typing.Union, types.UnionType) else (kind,)
+
+
 def _say(choice: Any) -> str:
     if typing.get_origin(choice) is typing.Literal:
         return " or ".join(repr(option) for option in typing.get_args(choice))
     if typing.get_origin(choice) is tuple:
-        return "a list such as 64,32"
+        return "a list such as " + ("a,b" if str in typing.get_args(choice) else "64,32")
     return _WORDS.get(choice, getattr(choice, "__name__", str(choice)))
 
 
@@ -348,6 +357,56 @@ def _read(value: object, choice: Any) -> tuple[bool, object]:
     if choice is str:
         return isinstance(value, str), value
     return isinstance(choice, type) and isinstance(value, choice), value
+
+
+def require_types(owner: str, recipe: object) -> None:
+    """Refuse a frozen recipe whose fields hold what their annotations do not admit; nothing is read of text.
+
+    Fields that take frames, mappings and the like are left to their own checks.
+
+    Raises
+    ------
+    InputError
+        If a field holds another type or none of its choices; `owner` and the field are named.
+
+    Examples
+    --------
+    >>> from assay import CostModel
+    >>> CostModel(commission_bps="5")
+    Traceback (most recent call last):
+    assay.data.errors.InputError: costs: commission_bps must be a number, got '5'
+
+    """
+    kind: Any = type(recipe)
+    for name, choices in _plain_fields(kind):
+        value = getattr(recipe, name)
+        if not any(_is(value, choice) for choice in choices):
+            wanted = " or ".join(dict.fromkeys(map(_say, choices)))
+            raise InputError(f"{owner}: {name} must be {wanted}, got {value!r}")
+
+
+@lru_cache(maxsize=256)
+def _plain_fields(recipe: type) -> tuple[tuple[str, tuple[Any, ...]], ...]:
+    """The fields that take numbers, flags, texts, and choices or tuples of them alone, each with what it takes."""
+    every = ((name, _choices(kind)) for name, kind in (parameter_types(recipe) or {}).items())
+    return tuple((name, choices) for name, choices in every if all(map(_is_plain, choices)))
+
+
+def _is_plain(choice: Any) -> bool:
+    if typing.get_origin(choice) is tuple:
+        return all(inner in (*_WORDS, ...) for inner in typing.get_args(choice))
+    return choice in _WORDS or typing.get_origin(choice) is typing.Literal
+
+
+def _is(value: object, choice: Any) -> bool:
+    if typing.get_origin(choice) is typing.Literal:
+        return isinstance(value, str | int) and value in typing.get_args(choice)
+    if typing.get_origin(choice) is tuple:
+        inner = typing.get_args(choice)[0]
+        return isinstance(value, tuple | list) and all(_is(item, inner) for item in value)
+    if choice in (int, float):
+        return isinstance(value, Integral if choice is int else Real) and not isinstance(value, bool)
+    return isinstance(value, (bool, np.bool_) if choice is bool else choice)
 
 
 def _number(value: object, kind: type) -> tuple[bool, object]:

@@ -15,6 +15,7 @@ import pandas as pd
 
 from assay.data.errors import InputError
 from assay.data.panel import PredictionPanel, PricePanel
+from assay.data.plugins import require_types
 
 __all__ = ["MarketKind", "MarketShape", "score_panel", "synthetic_market"]
 
@@ -57,6 +58,7 @@ class MarketShape:
     volume_volatility: float = 0.3
 
     def __post_init__(self) -> None:
+        require_types("synthetic market", self)
         if self.delay < 1:
             raise InputError(f"synthetic market: delay must be at least 1, got {self.delay}")
         for name in ("overnight", "overnight_variance"):

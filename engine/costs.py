@@ -16,6 +16,7 @@ from assay.data.conventions import Floats
 from assay.data.errors import InputError
 from assay.data.files.options import ReadOptions
 from assay.data.files.rates import load_rates
+from assay.data.plugins import require_types
 from assay.engine.borrow_and_interest import Night, a_session
 
 __all__ = [
@@ -180,6 +181,7 @@ class CostModel:
     table: CostTable | None = field(default=None, compare=False, repr=False)
 
     def __post_init__(self) -> None:
+        require_types("costs", self)
         for name in COST_FIELDS:
             value = getattr(self, name)
             if not math.isfinite(value) or (value < 0 and name != "cash_rate_bps"):

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Literal
 
 from assay.data.errors import InputError
 from assay.data.panel import PricePanel
+from assay.data.plugins import require_types
 
 __all__ = ["Execution"]
 
@@ -72,16 +72,7 @@ class Execution:
     same_close: bool = False
 
     def __post_init__(self) -> None:
-        if self.fill not in (None, "open", "close"):
-            raise InputError(f"execution: fill must be 'open' or 'close', got {self.fill!r}")
-        if self.accounting not in ("self_financing", "constant_weight"):
-            raise InputError(
-                f"execution: accounting must be 'self_financing' or 'constant_weight', got {self.accounting!r}"
-            )
-        for name in ("delay", "stale_limit", "order_expiry"):
-            value = getattr(self, name)
-            if not isinstance(value, Integral):
-                raise InputError(f"execution: {name} must be a whole number of sessions, got {value!r}")
+        require_types("execution", self)
         if self.same_close:
             if self.delay != 0 or self.fill == "open":
                 raise InputError("execution: same_close means delay 0 at the close; drop delay and fill")

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from assay.data.errors import InputError
+from assay.data.plugins import require_types
 
 __all__ = ["Fold", "WalkForward"]
 
@@ -74,12 +75,9 @@ class WalkForward:
     minimum_train: int = 504
 
     def __post_init__(self) -> None:
+        require_types("walk-forward", self)
         if self.train is not None and self.train < 2:
             raise InputError(f"walk-forward: train must be at least 2 sessions, got {self.train}")
-        if isinstance(self.retrain, str) and self.retrain not in _PERIODS:
-            raise InputError(
-                f"walk-forward: retrain must be {', '.join(_PERIODS)} or a number of sessions, got {self.retrain!r}"
-            )
         if not isinstance(self.retrain, str) and self.retrain < 1:
             raise InputError(f"walk-forward: retrain must be at least 1 session, got {self.retrain}")
         if self.embargo < 0:

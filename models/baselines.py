@@ -20,6 +20,7 @@ from assay.data.errors import InputError
 from assay.data.features import build_features, feature_set
 from assay.data.labels import FORWARD_RETURN, label_values, load_label
 from assay.data.panel import PredictionPanel, PricePanel
+from assay.data.plugins import require_types
 from assay.data.receipts import STAMPS
 from assay.data.returns import forward_returns
 from assay.models.base import ADDED_LATER, OnFeatures
@@ -64,6 +65,11 @@ class _Rule:
     name: ClassVar[str]
     needs: ClassVar[tuple[str, ...]] = ()
     lookback: int = 1
+
+    def __post_init__(self) -> None:
+        require_types(self.name, self)
+        if self.lookback < 1:
+            raise InputError(f"{self.name}: lookback must be at least 1 session, got {self.lookback}")
 
     def fit(
         self, train: PricePanel, *, horizon: int, delay: int, seed: int, labels: CanaryLabels | None = None
@@ -216,6 +222,7 @@ class Ridge(OnFeatures):
     label: str = FORWARD_RETURN
 
     def __post_init__(self) -> None:
+        require_types(self.name, self)
         feature_set(self.feature_set)
         load_label(self.label)
         if not self.penalty >= 0 or not math.isfinite(self.penalty):

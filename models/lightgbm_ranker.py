@@ -15,6 +15,7 @@ from assay.data.errors import InputError, TrainingError
 from assay.data.features import build_features, feature_set
 from assay.data.optional import missing_package
 from assay.data.panel import PredictionPanel, PricePanel
+from assay.data.plugins import require_types
 from assay.data.receipts import STAMPS
 from assay.data.returns import forward_returns
 from assay.models.base import OnFeatures
@@ -102,6 +103,7 @@ class LightGbmRanker(OnFeatures):
     fill: Literal["open", "close"] | None = None
 
     def __post_init__(self) -> None:
+        require_types(self.name, self)
         feature_set(self.feature_set)
         for name, low in {"trees": 1, "leaves": 2, "least_rows": 1, "grades": 2}.items():
             if getattr(self, name) < low:

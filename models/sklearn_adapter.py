@@ -17,7 +17,7 @@ from assay.data.errors import InputError, TrainingError
 from assay.data.features import build_features, feature_set
 from assay.data.labels import FORWARD_RETURN, label_values, load_label
 from assay.data.panel import PredictionPanel, PricePanel
-from assay.data.plugins import load_object
+from assay.data.plugins import load_object, require_types
 from assay.data.receipts import STAMPS
 from assay.models.base import OnFeatures
 from assay.models.checkpoint import read_checkpoint, write_checkpoint
@@ -58,6 +58,7 @@ class SklearnForecaster(OnFeatures):
     label: str = FORWARD_RETURN
 
     def __post_init__(self) -> None:
+        require_types(self.name, self)
         feature_set(self.feature_set)
         load_label(self.label)
         try:

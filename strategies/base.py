@@ -14,6 +14,7 @@ import pandas as pd
 from assay.data.errors import InputError
 from assay.data.lazy import MadeWhenRead
 from assay.data.panel import PredictionPanel, PricePanel
+from assay.data.plugins import require_types
 
 __all__ = [
     "Decision",
@@ -92,6 +93,7 @@ class Overlays:
     turnover_budget: float | None = None
 
     def __post_init__(self) -> None:
+        require_types("overlays", self)
         if not 0 <= self.smoothing < 1:
             raise InputError(f"overlays: smoothing must lie in [0, 1), got {self.smoothing!r}")
         for name in ("vol_target", "turnover_budget"):
@@ -148,6 +150,7 @@ class WithOverlays:
     turnover_budget: float | None = field(default=None, metadata=QUIET)
 
     def __post_init__(self) -> None:
+        require_types(getattr(self, "name", type(self).__name__), self)
         _ = self.overlays  # refuses what cannot be, at construction
 
     @property

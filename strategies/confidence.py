@@ -10,6 +10,7 @@ import numpy as np
 
 from assay.data.errors import InputError
 from assay.data.panel import PredictionPanel, PricePanel
+from assay.data.plugins import require_types
 from assay.strategies.base import EntrySignals
 from assay.strategies.selection import aligned_values
 
@@ -51,6 +52,7 @@ class Confidence:
     max_holding: int = 20
 
     def __post_init__(self) -> None:
+        require_types(self.name, self)
         if not 0 <= self.exit_below <= self.enter_above <= 1:
             raise InputError(
                 f"{self.name}: need 0 <= exit_below <= enter_above <= 1, got exit_below {self.exit_below!r}, "

@@ -17,6 +17,7 @@ from assay.data.canary_labels import CanaryLabels
 from assay.data.errors import InputError
 from assay.data.features import feature_set
 from assay.data.panel import PricePanel
+from assay.data.plugins import require_types
 from assay.data.returns import forward_returns
 from assay.models.lstm.outcome import Judgement, Outcome
 from assay.models.lstm.scaling import Scaler, fit_scaler
@@ -116,6 +117,7 @@ class NeuralForecaster(ABC):
     sequence_allowed: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
+        require_types(self.name, self)
         feature_set(self.feature_set)
         least = {"lookback": 1, "epochs": 1, "patience": 1, "batch_size": 1, "chunk": 1}
         for name, low in least.items():

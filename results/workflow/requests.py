@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from assay.data.errors import InputError
+from assay.data.plugins import require_types
 
 __all__ = ["Checks", "Progress", "Silent"]
 
@@ -76,6 +77,7 @@ class Checks:
     importance_draws: int = 5
 
     def __post_init__(self) -> None:
+        require_types("checks", self)
         if self.canary_seeds < 1:
             raise InputError(f"canary seeds {self.canary_seeds}: at least 1 shuffle of the labels is needed")
         if self.importance_draws < 2:
