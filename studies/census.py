@@ -1,20 +1,21 @@
-"""How often do public documents print figures that cannot hold, mean nothing, or are luck? A census, in three sets.
+"""How often do public documents print figures that cannot hold, mean nothing, or are luck? A census, in five sets.
 
 Run: ``python studies/census.py``                          rebuilds census.md from the committed figures, in seconds
      ``python studies/census.py --measure SET DOCUMENTS``  audits a folder of documents and writes the figures of that
      set anew; ``--executor process`` on all cores, ``--executor ray`` on a cluster, with the same figures
 
 The **pilot** is 1,705 documents collected without their commits: the audit was developed on them. The **fresh** set was
-drawn afterwards, and the **third** after what the fresh one taught was mended, each by a frame that was fixed before
-the audit saw any of it (`census/frame.md`): repositories, commits, kinds of documents, how many of a repository, all by
-a seed. A document is named by repository, path and the first 16 hex digits of the SHA-256 of its bytes. No text is
-stored: of a flagged figure the document, the line, the metric and the printed digits are kept, and what a person judged
-after reading the document. Those judgements stand in ``verdicts.csv`` (every accusation, those that the audit has since
-withdrawn included), ``first_sight.csv`` (those of the fresh and the third set before anything was mended that the set
-taught) and ``drawn.csv`` (60 documents of the pilot and of the fresh set, drawn by their seeds; of the third none were
-drawn); `--measure` never writes them. One reader judged each set: cards written by a training script by their tables,
-the other drawn documents by the lines with figures. The readers of the fresh and the third set also mended what these
-taught, so that their precision is that of the audit after, not before, they were seen.
+drawn afterwards, the **third** after what the fresh one taught was mended, the **fourth** after the third, and the
+**fifth** was held back until the fourth was mended, each by a frame that was fixed before the audit saw any of it
+(`census/frame.md`): repositories, commits, kinds of documents, how many of a repository, all by a seed. A document is
+named by repository, path and the first 16 hex digits of the SHA-256 of its bytes. No text is stored: of a flagged
+figure the document, the line, the metric and the printed digits are kept, and what a person judged after reading the
+document. Those judgements stand in ``verdicts.csv`` (every accusation, those that the audit has since withdrawn
+included), ``first_sight.csv`` (those of every later set before anything was mended that the set taught) and
+``drawn.csv`` (60 documents of the pilot and of the fresh set, drawn by their seeds; of the others none were drawn);
+`--measure` never writes them. One reader judged each set: cards written by a training script by their tables,
+the other drawn documents by the lines with figures. The readers of the fresh, third and fourth set also mended what
+these taught, so that their precision is that of the audit after, not before, they were seen.
 
 Prevalence is counted by document, with Wilson intervals; precision by accusation and by document; recall from the drawn
 documents alone, since only those were looked at whether or not the audit spoke.
@@ -46,7 +47,7 @@ from assay.engine.executors import EXECUTORS, Workers, run_tasks
 HERE = Path(__file__).resolve().parent
 FIGURES, PAGE = HERE / "census", HERE / "census.md"
 #: The sets; those of which documents were drawn to be read in full, each with its seed, and how many were drawn.
-SETS = ("pilot", "fresh", "third")
+SETS = ("pilot", "fresh", "third", "fourth", "fifth")
 SEEDS, DRAWN = {"pilot": 20261121, "fresh": 20261122}, 60
 #: Kinds of flags: the two accusations, then what asks nothing of the author.
 ACCUSING = ("inconsistent", "implausible")
@@ -170,7 +171,8 @@ def page(
 ) -> str:  # fmt: skip
     """The page: a function of the committed tables alone."""
     known = {key_of(row): row["right"] for row in verdicts}
-    names = (*SETS, "all")
+    sets = tuple(name for name in SETS if _of(documents, name))
+    names = (*sets, "all")
     lines = [
         "# Census of printed figures",
         "",
@@ -189,8 +191,8 @@ def page(
         homes = {_home(row["document"]) for row in mine} - {""}
         total = sum(int(row["figures"]) for row in with_figures)
         lines.append(f"| {name} | {len(homes)} | {len(mine):,} | {len(with_figures):,} | {total:,} |")
-    parts = _prevalence(flags, printing), _precision(flags, known, names), _at_first_sight(first_sight), _missed(read_)
-    lines += [line for part in parts for line in ("", *part)]
+    judged = _precision(flags, known, sets), _at_first_sight(first_sight), _missed(read_, sets)
+    lines += [line for part in (_prevalence(flags, printing), *judged) for line in ("", *part)]
     commits = {row["repository"].replace("/", "+"): row["commit"] for row in repositories}
     lines += ["", "## Where it says inconsistent", "", "| figure | check | where | right |", "|---|---|---|---|"]
     for flag in flags:
@@ -227,7 +229,7 @@ def _prevalence(flags: list[Row], printing: Mapping[str, int]) -> list[str]:
     ]  # fmt: skip
 
 
-def _precision(flags: list[Row], known: Mapping[tuple[str, ...], str], names: tuple[str, ...]) -> list[str]:
+def _precision(flags: list[Row], known: Mapping[tuple[str, ...], str], sets: tuple[str, ...]) -> list[str]:
     lines = [
         "## How often right, by a person who read the document",
         "",
@@ -235,13 +237,13 @@ def _precision(flags: list[Row], known: Mapping[tuple[str, ...], str], names: tu
         "|---|---|---|---|---|",
     ]
     for kind in ACCUSING:
-        for name in names:
+        for name in (*sets, "all"):
             each, by_document, open_ = precision(_of(flags, name), known, kind)
             lines.append(f"| {kind} | {name} | {each} | {by_document} | {open_} |")
     checks = Counter((flag["kind"], flag["check"], flag["set"]) for flag in flags if flag["kind"] in ACCUSING)
-    lines += ["", "| check | " + " | ".join(SETS) + " |", "|---" * (len(SETS) + 1) + "|"]
+    lines += ["", "| check | " + " | ".join(sets) + " |", "|---" * (len(sets) + 1) + "|"]
     for kind, check in sorted({key[:2] for key in checks}):
-        lines.append(f"| {check} ({kind}) | " + " | ".join(str(checks[kind, check, name]) for name in SETS) + " |")
+        lines.append(f"| {check} ({kind}) | " + " | ".join(str(checks[kind, check, name]) for name in sets) + " |")
     accused = {flag["document"] for flag in flags if flag["kind"] == ACCUSING[0]}
     homes = Counter(map(_home, accused))
     return [
@@ -269,7 +271,7 @@ def _at_first_sight(rows: list[Row]) -> list[str]:
     ]
 
 
-def _missed(read_: list[Row]) -> list[str]:
+def _missed(read_: list[Row], sets: tuple[str, ...]) -> list[str]:
     lines = ["## What it misses", ""]
     for name, seed in SEEDS.items():
         mine = _of(read_, name)
@@ -301,7 +303,7 @@ def _missed(read_: list[Row]) -> list[str]:
                 f" with 95% confidence fewer than {wilson(0, len(results)).high:.1%} of such documents do."),
                 "",
             ]
-    return [*lines, "Third: no documents were drawn."]
+    return [*lines, *(f"{name.capitalize()}: no documents were drawn." for name in sets if name not in SEEDS)]
 
 
 def main() -> None:
