@@ -67,7 +67,7 @@ def test_each_session_replayed_alone_gives_the_backtests_weights(market, name):
     whole = run_backtest(strategy, predictions, prices).target_weights
     rng = np.random.default_rng(0)
     pairs = 0
-    for session in predictions.sessions[-30:]:
+    for session in predictions.sessions[-20:]:
         got = positions_at(strategy, predictions.through(session), prices.through(session))
         pd.testing.assert_series_equal(got.targets, whole.loc[session], rtol=0, atol=1e-12, check_names=False)
         for asset in rng.choice(got.lineage.index, 8, replace=False):

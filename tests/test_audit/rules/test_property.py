@@ -18,7 +18,7 @@ from assay.audit.verdicts import Arithmetic, AuditReport, Substance
 from tests.test_audit.rules.generators import GENERATORS
 
 #: Reports per generator in the default run and in the full one.
-FEW, MANY = 150, 1200
+FEW, MANY = 100, 1250
 
 
 def honest(name: str, index: int) -> ClaimSet:
