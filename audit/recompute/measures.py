@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import kurtosis, skew
 
+from assay.audit.forensic import matrix_scores
 from assay.audit.recompute.conventions import GRID, Choice, Material, Reading, Statistic
 from assay.data.conventions import FLAT, SESSIONS_A_YEAR, Floats
 from assay.results.stats import classification
@@ -53,7 +54,7 @@ def _bases(material: Material, only: str = "") -> list[str]:
 
 def _rate(choice: Choice, periods: float) -> tuple[float, float]:
     """The risk-free rate of a year and of a period."""
-    percent, _, compounds = choice["risk_free"].removeprefix("rf ").partition("%")
+    percent, _, compounds = choice.get("risk_free", "rf 0%").removeprefix("rf ").partition("%")
     rate = float(percent) / 100
     return rate, math.expm1(math.log1p(rate) / periods) if compounds else rate / periods
 
@@ -74,11 +75,6 @@ def _std(values: Floats, choice: Choice) -> float:
     return float(values.std(ddof=int(choice["ddof"][-1])))
 
 
-def _per_risk(values: Floats, choice: Choice) -> float:
-    deviation, root = _std(values, choice), math.sqrt(_periods(choice, len(values)))
-    return float(values.mean()) / deviation * root if deviation > FLAT else math.nan
-
-
 def _earned(values: Floats, how: str, periods: float) -> float:
     """What returns come to over so many periods: in sum, compounded, or in logarithms."""
     if how in ("arithmetic", "summed"):
@@ -93,10 +89,10 @@ def _total(values: Floats, choice: Choice) -> float:
 
 def _above_rate(values: Floats, choice: Choice) -> tuple[float, float]:
     """Return a year above the risk-free rate over √periods, and that rate of a period."""
-    periods = _periods(choice, len(values))
+    periods, mean = _periods(choice, len(values)), choice.get("mean", "arithmetic")
     rate, each = _rate(choice, periods)
-    taken = each * periods if choice["mean"] == "arithmetic" else rate
-    return (_earned(values, choice["mean"], periods) - taken) / math.sqrt(periods), each
+    taken = each * periods if mean == "arithmetic" else rate
+    return (_earned(values, mean, periods) - taken) / math.sqrt(periods), each
 
 
 def _returns(choice: Choice) -> list[Floats]:
@@ -185,7 +181,7 @@ def _tail(values: Floats, choice: Choice, *, mean_of_tail: bool) -> float:
     if method.startswith("normal"):
         z = -2.0 if choice["level"] == "two deviations" else normal.inv_cdf(share)
         times = -normal.pdf(z) / share if mean_of_tail else z
-        return float(values.mean()) + _std(values, Choice(choice.material, {"ddof": method})) * times
+        return float(values.mean() + values.std(ddof=int(method[-1])) * times)
     value = float(np.quantile(values, share, method="linear" if method == "historical" else "lower"))
     return float(values[values <= value].mean()) if mean_of_tail else value
 
@@ -218,7 +214,7 @@ def _alpha(values: Floats, choice: Choice) -> float:
 
 def _information(values: Floats, choice: Choice) -> float:
     slope = 1.0 if choice["active"] == "return less benchmark" else _beta(values, choice)
-    return _per_risk(values - slope * choice.material.benchmark, choice)
+    return _sharpe(values - slope * choice.material.benchmark, choice)
 
 
 _OVER: Mapping[str, Figure] = {
@@ -302,15 +298,10 @@ def _cases(choice: Choice) -> tuple[Floats, np.ndarray, np.ndarray]:
     return graded, graded > bar, outcome > 0 if strict else outcome >= 0
 
 
-def _averaged(_: Floats, called: np.ndarray, real: np.ndarray, choice: Choice, *, score: str) -> float:
-    """A score of up and of down, weighted; 0 where it is 0/0."""
-    share = {"of up": 1.0, "of down": 0.0, "macro": 0.5}.get(choice["average"], float(real.mean()))
-    total = 0.0
-    for weight, one, two in ((share, called, real), (1 - share, ~called, ~real)):
-        true, said, was = (float(flags.sum()) for flags in (one & two, one, two))
-        top, whole = {"precision": (true, said), "recall": (true, was), "f1": (2 * true, said + was)}[score]
-        total += weight * (top / whole if whole else 0.0)
-    return total
+def _score(_: Floats, called: np.ndarray, real: np.ndarray, choice: Choice, *, score: str) -> float:
+    """A score of the confusion matrix: of up, of down, averaged, or of the whole."""
+    table = np.bincount(2 * real + called, minlength=4).reshape(2, 2)
+    return matrix_scores(table, ("down", "up"))[score][choice.get("average", "")]
 
 
 def _calibration(chance: Floats, _: np.ndarray, real: np.ndarray, choice: Choice) -> float:
@@ -445,12 +436,10 @@ _OF_BOOKS = _of(_held, {
 }, fewest=0) | _of(_closed, {
     "average_win average_loss expectancy": lambda values, choice: (
         (np.mean if choice["mean"] == "mean" else np.median)(values)),
-}) | _of(_closed, {"sharpe": _per_risk}, "sharpe/trades", 2)  # fmt: skip
+}) | _of(_closed, {"sharpe": _sharpe}, "sharpe/trades", 2)  # fmt: skip
 #: Metrics of up against down.
 _OF_CLASSES = _of(_cases, {
-    "accuracy": lambda graded, called, real, choice: (called == real).mean(),
-    "error_rate": lambda graded, called, real, choice: (called != real).mean(),
-    "mcc": lambda graded, called, real, choice: np.nan_to_num(_correlation(called * 1.0, real * 1.0, "Pearson")),
+    **{name: partial(_score, score=name) for name in ("accuracy", "error_rate", "mcc")},
     "prevalence": lambda graded, called, real, choice: real.mean(),
     "auc": _auc,
 }, "calls") | _of(_cases, {
@@ -460,12 +449,12 @@ _OF_CLASSES = _of(_cases, {
     name: statistic
     for suffix, grid in {"": "averages", "_macro": "macro", "_weighted": "weighted"}.items()
     for score in _OF_CLASS
-    for name, statistic in _of(_cases, {score + suffix: partial(_averaged, score=score)}, grid).items()
-} | _of(_cases, {"balanced_accuracy": partial(_averaged, score="recall")}, "macro")  # fmt: skip
+    for name, statistic in _of(_cases, {score + suffix: partial(_score, score=score)}, grid).items()
+} | _of(_cases, {"balanced_accuracy": partial(_score, score="recall")}, "macro")  # fmt: skip
 CLASS_METRICS = tuple(_OF_CLASSES)
 #: Metrics of predictions against what followed.
 OF_SIGNALS: Mapping[str, Statistic] = _of(_daily, {"ic rank_ic": _ic}) | _of(_daily, {
-    "ic_std rank_ic_std": _std, "icir rank_icir icir_annual ic_t": _per_risk,
+    "ic_std rank_ic_std": _std, "icir rank_icir icir_annual ic_t": _sharpe,
     "ic_min": lambda daily, _: daily.min(), "ic_max": lambda daily, _: daily.max(),
     "ic_positive_share": lambda daily, _: (daily > 0).mean(),
 }, fewest=2) | _of(_scores, {
