@@ -25,8 +25,7 @@ from assay.audit.claims.model import METRICS, Claim, ClaimSet
 from assay.audit.rules import calendars, classifiers, networks, relations, samples
 from assay.audit.rules.identity import IDENTITIES, apply
 from assay.audit.rules.scope import Report
-from assay.audit.rules.words import TABLE
-from assay.audit.verdicts import Arithmetic, AuditReport, Finding, Substance, combine
+from assay.audit.verdicts import TABLE, Arithmetic, AuditReport, Finding, Substance, combine
 
 __all__ = ["audit_claims", "lookalike"]
 

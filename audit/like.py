@@ -16,8 +16,7 @@ from assay.audit.claims.files import load_claims
 from assay.audit.claims.model import Claim, ClaimSet
 from assay.audit.judge import audit_claims
 from assay.audit.report import claim_words, render_page
-from assay.audit.rules.words import as_printed, number
-from assay.audit.verdicts import Verdict
+from assay.audit.verdicts import Verdict, as_printed, number
 from assay.data.card import plural
 from assay.data.errors import UnknownNameError
 from assay.results.evidence.training_report import TITLES, Figures

@@ -16,8 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from assay.audit.claims.model import METRICS, Claim
 from assay.audit.read.sheet import Draft
-from assay.audit.rules.words import span
-from assay.audit.verdicts import Arithmetic, AuditReport, Substance, Verdict
+from assay.audit.verdicts import Arithmetic, AuditReport, Substance, Verdict, span
 
 if TYPE_CHECKING:
     from assay.audit.recompute.figures import Recomputed

@@ -24,7 +24,7 @@ from assay.audit.claims.intervals import Interval, Printed
 from assay.audit.claims.model import METRICS, Claim
 from assay.audit.recompute.conventions import Book, Material, Reading
 from assay.audit.recompute.measures import OF_RETURNS, readings_of
-from assay.audit.rules.words import as_printed
+from assay.audit.verdicts import as_printed
 from assay.data.conventions import SESSIONS_A_YEAR, Floats
 from assay.engine.overlay_passes import vol_factor
 

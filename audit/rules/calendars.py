@@ -12,8 +12,7 @@ import numpy as np
 from assay.audit.claims.intervals import Interval
 from assay.audit.claims.model import Sample, Split
 from assay.audit.rules.scope import Run
-from assay.audit.rules.words import say
-from assay.audit.verdicts import Finding
+from assay.audit.verdicts import Finding, say
 
 __all__ = ["days_of", "period_of", "splits", "track_record", "weekdays", "years_of"]
 

@@ -10,8 +10,7 @@ from assay.audit import forensic
 from assay.audit.claims.intervals import Interval, corners
 from assay.audit.read.grids import JOINT
 from assay.audit.rules.scope import Report, Run, class_shares, completeness
-from assay.audit.rules.words import names, percent, say
-from assay.audit.verdicts import Finding
+from assay.audit.verdicts import Finding, names, percent, say
 
 __all__ = [
     "one_class_only", "positives_of_sample", "printed_matrix", "share_from_macro", "shares_by_programming",

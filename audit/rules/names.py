@@ -19,7 +19,7 @@ from assay.audit.claims.intervals import Interval, corners, mean_of, sum_of
 from assay.audit.claims.model import Claim
 from assay.audit.rules.calendars import period_of, track_record, weekdays, years_of
 from assay.audit.rules.scope import Run, class_shares, completeness
-from assay.audit.rules.words import TABLE
+from assay.audit.verdicts import TABLE
 
 __all__ = ["ALLOWANCES", "CONDITIONS", "CONTEXT", "FIGURES", "FORMULAS", "Allowance", "Situation"]
 

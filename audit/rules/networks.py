@@ -14,8 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from assay.audit.claims.intervals import Interval, sum_of
 from assay.audit.claims.model import Architecture, Claim, Layer, LossFormula, LossTerm
 from assay.audit.rules.scope import Report, Run
-from assay.audit.rules.words import Figures, say
-from assay.audit.verdicts import Finding
+from assay.audit.verdicts import Figures, Finding, say
 from assay.data.errors import InputError
 
 __all__ = [

@@ -12,8 +12,7 @@ from statistics import geometric_mean, median
 from assay.audit.claims.intervals import Interval, hull_of, mean_of, sum_of
 from assay.audit.claims.model import BESIDE, Claim
 from assay.audit.rules.scope import Report, Run, class_shares, info_of
-from assay.audit.rules.words import Figures, say, span
-from assay.audit.verdicts import Finding
+from assay.audit.verdicts import Figures, Finding, say, span
 
 __all__ = [
     "bounds_by_definition", "bounds_kept", "change_readings", "derived", "fractions",

@@ -13,8 +13,7 @@ from assay.audit.claims.intervals import Interval
 from assay.audit.claims.model import Claim
 from assay.audit.forensic import Matrix, grim_counts, grim_has_power
 from assay.audit.rules.scope import Report, Run
-from assay.audit.rules.words import TABLE, Figures, say
-from assay.audit.verdicts import Finding
+from assay.audit.verdicts import TABLE, Figures, Finding, say
 
 __all__ = ["common_sample", "matrices_on_stated_sample", "proportions_on_stated_sample", "stated_intervals"]
 
