@@ -21,17 +21,18 @@ from typing import NamedTuple
 
 import numpy as np
 
-from assay.audit.claims.intervals import Interval, corners, hull_of, mean_of
+from assay.audit.claims.intervals import Interval, corners, hull_of, mean_of, sum_of
 from assay.results.stats import deflated_sharpe
 from assay.results.stats.proportions import wilson_interval
 
 __all__ = [
-    "ClassShares", "Matrix", "auc_interval", "binary_matrices", "called_share", "class_shares", "compounded_readings",
-    "cost_readings", "debit_readings", "deflated_floor", "entropy", "f1_average_range", "f1_range", "fallen",
-    "foresight_ceiling", "grim_counts", "grim_has_power", "grimmer", "icir_readings", "largest_share_from_macro",
-    "macro_f1_readings", "matrix_scores", "mean_over_a_year", "needed_hit_rate", "p_readings", "persistence_r2",
-    "prevalence_range", "quantile_slope", "r2_of_deviation", "rmse_ceiling", "share_of", "sharpe_interval",
-    "sharpe_readings", "std_ceiling", "std_floor", "t_of_correlation", "t_of_mean", "target_std",
+    "ClassShares", "Matrix", "auc_interval", "binary_matrices", "called_share", "chance_of_fall", "class_shares",
+    "compounded_readings", "cost_readings", "debit_readings", "deflated_floor", "entropy", "epochs_of",
+    "f1_average_range", "f1_range", "factor_of", "fallen", "foresight_ceiling", "grim_counts", "grim_has_power",
+    "grimmer", "ic_around", "icir_readings", "largest_share_from_macro", "macro_f1_readings", "matrix_scores",
+    "mean_over_a_year", "mixture", "mse_of_parts", "needed_hit_rate", "p_readings", "persistence_r2",
+    "prevalence_range", "quantile_slope", "r2_of_deviation", "rmse_ceiling", "share_of", "sharpe_around",
+    "sharpe_interval", "sharpe_readings", "std_ceiling", "std_floor", "t_of_correlation", "t_of_mean", "target_std",
     "transfer_coefficient", "unstated_rate", "variance_ceiling", "wilson",
 ]  # fmt: skip
 
@@ -474,3 +475,47 @@ def deflated_floor(trials: int, n: float, periods: float) -> float:
     """Annualised Sharpe ratio that the best of `trials` skilless strategies shows on average over n periods (the
     exact maximum in place of the bracket of Bailey & López de Prado 2014; dispersion across trials ``1/n``)."""
     return deflated_sharpe.expected_maximum(max(trials, 1), exact=True) * math.sqrt(periods / n)
+
+
+def mse_of_parts(bias: Interval, std: Interval) -> Interval:
+    """``bias² + s²(n − k)/n`` for a deviation with denominator n − k and k up to half of the errors."""
+    return abs(bias).power(2) + std.power(2) * Interval(0.5, 1.0)
+
+
+def chance_of_fall(fall: Interval, sharpe: Interval, vol: Interval, n: float, periods: float) -> float:
+    """Chance that a Brownian motion falls below its start by more than the drawdown within some quarter."""
+    years = n / periods
+    quarters = max(1, int(4 * years))
+    one = fallen(sharpe.high, vol.low, years / quarters, abs(fall).high) if vol.low > 0 else 0.0
+    return 1 - (1 - one) ** quarters
+
+
+def mixture(rates: Mapping[str, Interval], shares: Mapping[str, Interval]) -> Interval | None:
+    """Σ share·rate over the printed parts, and a rate of 0 to 1 for the rest."""
+    known = [(shares[label], rate) for label, rate in rates.items() if label in shares]
+    rest = max(0.0, 1 - sum(share.low for share, _ in known))
+    return sum_of(share * rate for share, rate in known) + Interval(0.0, rest) if known else None
+
+
+def factor_of(rate: Interval, payoff: Interval) -> Interval:
+    """Profit factor of a share of winners and their mean over that of losers, ``p b/(1 - p)``."""
+    return corners(lambda p, b: math.inf if p >= 1 else p / (1 - p) * b, rate, payoff)
+
+
+def sharpe_around(sharpe: Interval, n: float, periods: float) -> dict[str, Interval]:
+    """Intervals around both ends of the print, the one further from zero first."""
+    ends = (sharpe.high, sharpe.low) if sharpe.middle >= 0 else (sharpe.low, sharpe.high)
+    return dict(zip(("", "near"), (sharpe_interval(end, n, periods) for end in ends), strict=True))
+
+
+def ic_around(ic: Interval, std: Interval, n: float) -> Interval | None:
+    """95% interval of a mean IC as far from 0 as its prints allow; None where t lies between 1.96 and 3."""
+    t, end = t_of_mean(ic, std, round(n)), ic.high if ic.middle >= 0 else ic.low
+    half = 1.96 * std.low / math.sqrt(n)
+    return Interval(end - half, end + half) if abs(t).high < 1.96 or t.low > 3 else None
+
+
+def epochs_of(best: Interval | float, patience: float, cap: float | None) -> Interval:
+    """Epochs run when training stops `patience` epochs after the best one, or at the cap, one epoch either way."""
+    run, cap = Interval(patience - 1, patience + 1) + best, math.inf if cap is None else cap
+    return Interval(min(run.low, cap), min(run.high, cap))

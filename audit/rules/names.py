@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from assay.audit import forensic
-from assay.audit.claims.intervals import Interval, corners, mean_of, sum_of
+from assay.audit.claims.intervals import Interval, corners, mean_of
 from assay.audit.claims.model import Claim
 from assay.audit.rules.calendars import period_of, track_record, weekdays, years_of
 from assay.audit.rules.scope import Run, class_shares, completeness
@@ -26,52 +26,8 @@ __all__ = ["ALLOWANCES", "CONDITIONS", "CONTEXT", "FIGURES", "FORMULAS", "Allowa
 _ONE = Interval.point(1.0)
 #: Mean size of a move in units of its deviation.
 _MOVES = {"if all moves are equal": 1.0, "if they are normal": forensic.MEAN_ABSOLUTE_NORMAL}
-
-
-def _pieces(bias: Interval, std: Interval) -> Interval:
-    """``bias² + s²(n − k)/n`` for a deviation with denominator n − k and k up to half of the errors."""
-    return abs(bias).power(2) + std.power(2) * Interval(0.5, 1.0)
-
-
-def _drawdown(fall: Interval, sharpe: Interval, vol: Interval, n: float, periods: float) -> float:
-    """Chance that a Brownian motion falls below its start by more than the drawdown within some quarter."""
-    years = n / periods
-    quarters = max(1, int(4 * years))
-    one = forensic.fallen(sharpe.high, vol.low, years / quarters, abs(fall).high) if vol.low > 0 else 0.0
-    return 1 - (1 - one) ** quarters
-
-
-def _mixture(rates: Mapping[str, Interval], shares: Mapping[str, Interval]) -> Interval | None:
-    """Σ share·rate over the printed parts, and a rate of 0 to 1 for the rest."""
-    known = [(shares[label], rate) for label, rate in rates.items() if label in shares]
-    rest = max(0.0, 1 - sum(share.low for share, _ in known))
-    return sum_of(share * rate for share, rate in known) + Interval(0.0, rest) if known else None
-
-
-def _factor(rate: Interval, payoff: Interval) -> Interval:
-    return corners(lambda p, b: math.inf if p >= 1 else p / (1 - p) * b, rate, payoff)
-
-
-def _around(sharpe: Interval, n: float, periods: float) -> dict[str, Interval]:
-    """Intervals around both ends of the print, the one further from zero first."""
-    ends = (sharpe.high, sharpe.low) if sharpe.middle >= 0 else (sharpe.low, sharpe.high)
-    return dict(zip(("", "near"), (forensic.sharpe_interval(end, n, periods) for end in ends), strict=True))
-
-
-def _around_ic(ic: Interval, std: Interval, n: float) -> Interval | None:
-    """95% interval of a mean IC as far from 0 as its prints allow; None where t lies between 1.96 and 3."""
-    t, end = forensic.t_of_mean(ic, std, round(n)), ic.high if ic.middle >= 0 else ic.low
-    half = 1.96 * std.low / math.sqrt(n)
-    return Interval(end - half, end + half) if abs(t).high < 1.96 or t.low > 3 else None
-
-
-def _stopped(best: Interval | float, patience: float, cap: float | None) -> Interval:
-    """Epochs run when training stops `patience` epochs after the best one, or at the cap, one epoch either way."""
-    run, cap = Interval(patience - 1, patience + 1) + best, math.inf if cap is None else cap
-    return Interval(min(run.low, cap), min(run.high, cap))
-
-
-FORMULAS: Mapping[str, Callable[..., Any]] = {
+#: Name -> what follows from the inputs; the functions of `forensic` by their own names.
+FORMULAS: Mapping[str, Callable[..., Any]] = {name: getattr(forensic, name) for name in forensic.__all__} | {
     # Any figures
     "a": lambda a: a,
     "1 − a": lambda a: _ONE - a,
@@ -87,92 +43,61 @@ FORMULAS: Mapping[str, Callable[..., Any]] = {
     "|a| / |b|": lambda a, b: abs(a) / abs(b),
     "mean": lambda parts: mean_of(parts.values()),
     # Classifiers
-    "F1": forensic.f1_range,
-    "F1 averaged": forensic.f1_average_range,
-    "macro F1": forensic.macro_f1_readings,
     "Jaccard": lambda p, r: 1 / (1 / p.low + 1 / r.low - 1) if min(p.low, r.low) > 0 else 0.0,
-    "Σ share·rate": _mixture,
-    "prevalence": forensic.prevalence_range,
     # Where two classes have one, the entropy of their base rate.
     "guessing": lambda k, n, up: (
         forensic.entropy([up / n, 1 - up / n]) if k == 2 and n and up and up < n else math.log(k)),
     # Regressions
     "√n a": lambda mae, n: mae * math.sqrt(max(n, 1.0)),
-    "a² + b²": _pieces,
-    "√(a² + b²)": lambda bias, std: _pieces(bias, std).power(0.5),
-    "Popoviciu": forensic.rmse_ceiling,
+    "√(a² + b²)": lambda bias, std: forensic.mse_of_parts(bias, std).power(0.5),
     "Popoviciu / low": lambda low, high, r2: forensic.rmse_ceiling(low, high, r2) / low,
-    "1 − a²/b²": forensic.r2_of_deviation,
-    "a/√(1 − b)": forensic.target_std,
     "a/high to a/low": lambda mae, low, high: Interval(mae.low / high, mae.high / low),
     "(high − low)/(high + low)": lambda low, high: (high - low) / (high + low),
     "(high − low)/2": lambda low, high: (high - low) / 2,
     "0.798 σ √h": lambda vol, h: vol * (forensic.MEAN_ABSOLUTE_NORMAL * math.sqrt(h)),
-    "1 − var(change)/var(level)": forensic.persistence_r2,
     # Moments and tests
     "between": lambda low, high: Interval(low.low, max(low.low, high.high)),
-    "Bhatia & Davis": forensic.std_ceiling,
-    "Samuelson": forensic.std_floor,
-    "DEBIT": forensic.debit_readings,
-    "GRIMMER": forensic.grimmer,
     "skew² − 2": lambda skew: abs(skew).low ** 2 - 2,
-    "t of r": forensic.t_of_correlation,
     "p of r": lambda r, n: (t := forensic.t_of_correlation(r, n)) and forensic.p_readings(
         t["n - 2"], Interval.point(n - 2)),
-    "p": forensic.p_readings,
     # Of observations that may be autocorrelated.
     "at most t": lambda mean, std, n: abs(forensic.t_of_mean(mean, std, n)) * Interval(-1.001, 1.001),
     # Signals
-    "IC ± 1.96 s/√n": _around_ic,
-    "IC / std": forensic.icir_readings,
     "rank IC / std": lambda rank, std, n: forensic.icir_readings(None, rank, std, n),
     # A fifth of the names to spare.
     "1/√(N−1)": lambda names: math.sqrt(0.8 / (names - 0.8)) if names > 1 else None,
     # Five points to spare.
     "1/2 + asin(ρ)/π": lambda rho: (
         corners(lambda r: 0.55 + math.asin(r) / math.pi, rho) if abs(rho).high <= 1 else None),
-    "TC": forensic.transfer_coefficient,
     "(top − bottom)/(2 κ IC)": lambda top, bottom, ic, q: (top - bottom) / (ic * (2 * forensic.quantile_slope(q))),
     "realised/predicted": lambda top, bottom, high, low: (
         (high - low) / (top - bottom) if (top - bottom).low > 0 else None),
     "held volatility": lambda sharpe, top, bottom, long, short, periods: (
         annual / sharpe if (annual := (top * long - bottom * short) * periods).low > 0 else None),
     # Portfolios
-    "Lo": _around,
-    "Lo less the goal": lambda goal, *of: {name: end - goal.low for name, end in _around(*of).items()},
+    "Lo less the goal": lambda goal, *of: {name: end - goal.low for name, end in forensic.sharpe_around(*of).items()},
     # From its low end, where that is above 0.
     "above the best": lambda sharpe, n, periods, trials: (
         low - forensic.deflated_floor(trials, n, periods)
         if trials > 1 and (low := forensic.sharpe_interval(sharpe.high, n, periods).low) > 0 else None),
-    "return / volatility": forensic.sharpe_readings,
-    "foresight": forensic.foresight_ceiling,
-    "needed hit rate": forensic.needed_hit_rate,
     "needed hit rates": lambda sharpe, periods: {
         name: min(forensic.needed_hit_rate(sharpe, periods, move), 1.0) for name, move in _MOVES.items()},
-    "cost": forensic.cost_readings,
     "net of cost": lambda gross, *of: {name: gross - cost for name, cost in forensic.cost_readings(*of).items()},
     "excess": lambda gain, market: {"difference": gain - market} | (
         {"ratio of growth": (gain + 1.0) / (market + 1.0) - 1.0} if market.low > -1 else {}),
-    "over a year": forensic.mean_over_a_year,
     "√P a": lambda a: {f"times sqrt {periods}": a * math.sqrt(periods) for periods in forensic.PERIODS},
-    "a year's part": forensic.compounded_readings,
-    "drawdown": _drawdown,
-    # Trades
-    "W/(W + L)": forensic.share_of,
-    # Where some trades are neither won nor lost, the rate may be of the others.
+    # Trades: where some trades are neither won nor lost, the rate may be of the others.
     "W/n": lambda wins, trades, losses: {"": wins / abs(trades)} | (
         {"of those won or lost": forensic.share_of(wins, losses)}
         if losses is not None and (wins + losses).low < trades.low else {}),
     "W·w/(L·l)": lambda wins, losses, win, loss: (wins * abs(win)) / (losses * abs(loss)),
     "W·w − L·l": lambda wins, losses, win, loss: wins * abs(win) - losses * abs(loss),
-    "p·b/(1 − p)": _factor,
-    "p·w/((1 − p)·l)": lambda rate, win, loss: _factor(rate, abs(win) / abs(loss)),
+    "p·w/((1 − p)·l)": lambda rate, win, loss: forensic.factor_of(rate, abs(win) / abs(loss)),
     "p·w − (1 − p)·l": lambda rate, win, loss: corners(
         lambda p, won, lost: p * won - (1 - p) * lost, rate, abs(win), abs(loss)),
     # Training: frameworks count from 0 or 1
     "a + 1/2": lambda a: a + 0.5,
     "patience + 3/2": lambda patience: patience + 1.5,
-    "best + patience": _stopped,
 }  # fmt: skip
 
 

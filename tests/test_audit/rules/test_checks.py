@@ -199,7 +199,7 @@ class TestClassification:
         assert FORMULAS["guessing"](2, 28, 16) == pytest.approx(0.68291, abs=1e-5)
         assert FORMULAS["guessing"](3, 28, 16) == pytest.approx(math.log(3))
         half = Interval.point(0.5)
-        assert FORMULAS["Σ share·rate"]({"a": Interval.point(0.8)}, {"a": half}) == Interval(0.4, 0.9)
+        assert forensic.mixture({"a": Interval.point(0.8)}, {"a": half}) == Interval(0.4, 0.9)
 
 
 class TestRegression:

@@ -73,17 +73,17 @@ class TestTrades:
         p = np.array([10.0, 20.0, -5.0, -15.0, 30.0])
         w, lose, aw, al = (Interval.point(x) for x in (3.0, 2.0, 20.0, -10.0))
         assert forensic.share_of(w, lose).holds(0.6)
-        assert FORMULAS["p·b/(1 − p)"](Interval.point(0.6), Interval.point(2.0)).holds(3.0)
+        assert forensic.factor_of(Interval.point(0.6), Interval.point(2.0)).holds(3.0)
         assert FORMULAS["p·w − (1 − p)·l"](Interval.point(0.6), aw, al).holds(float(p.mean()))
-        assert math.isinf(FORMULAS["p·b/(1 − p)"](Interval(0.9, 1.0), Interval.point(1.0)).high)
+        assert math.isinf(forensic.factor_of(Interval(0.9, 1.0), Interval.point(1.0)).high)
 
 
 class TestTraining:
     def test_early_stopping_runs_patience_past_the_best(self) -> None:
-        run = FORMULAS["best + patience"](Interval.point(39.0), 15, None)
+        run = forensic.epochs_of(Interval.point(39.0), 15, None)
         assert run.holds(54.0)
         assert not run.holds(57.0)
-        assert FORMULAS["best + patience"](Interval.point(39.0), 15, 50) == Interval(50.0, 50.0)
+        assert forensic.epochs_of(Interval.point(39.0), 15, 50) == Interval(50.0, 50.0)
         assert FORMULAS["patience + 3/2"](5) > 6
 
 
