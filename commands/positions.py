@@ -269,6 +269,8 @@ def _head(book: TargetBook) -> list[str]:
 
 def _table(book: TargetBook) -> str:
     """Assets with a target, a holding or an order; the largest |target| first."""
+    from assay.results.report.tables import aligned_lines
+
     table = book.to_frame().set_index("asset")
     shown = table["target"].fillna(0).ne(0)
     if book.orders is not None:
@@ -278,17 +280,13 @@ def _table(book: TargetBook) -> str:
     idle = others.isna().all()
     if rows.empty:
         return "no new decision: what is held stays as it is" if idle else "nothing to hold"
-    width = max(5, *(len(str(asset)) for asset in rows.index))
-    orders = book.orders is not None
-    amounts = f"{'price':>12}{'held':>14}{'order':>14}{'shares':>14}" if orders else ""
-    lines = [f"{'asset':{width}}{'target':>9}{amounts}  reason"]
+    names = ["price", "held", "order", "shares"] if book.orders is not None else []
+    cells = [["asset", "target", *names, "  reason"]]
     for asset, row in rows.iterrows():
         target = "–" if row["target"] != row["target"] else f"{row['target']:+.2%}"
-        amounts = "".join(
-            f"{'–' if row[name] != row[name] else format(row[name], ',.2f'):>{12 if name == 'price' else 14}}"
-            for name in ("price", "held", "order", "shares")
-        ) if orders else ""  # fmt: skip
-        lines.append(f"{asset!s:{width}}{target:>9}{amounts}  {row['reason']}")
+        amounts = ("–" if row[name] != row[name] else format(row[name], ",.2f") for name in names)
+        cells.append([str(asset), target, *amounts, f"  {row['reason']}"])
+    lines = aligned_lines(cells, (-5, 9, *(12 if name == "price" else 14 for name in names), -1))
     if len(others):
         lines.append(f"{len(others)} other assets: {'no new decision' if idle else 'target 0'}, nothing held")
     return "\n".join(lines)

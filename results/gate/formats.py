@@ -7,6 +7,7 @@ from xml.etree import ElementTree
 
 from assay.results.gate.figures import RULES
 from assay.results.gate.policy import GateDecision, RuleOutcome
+from assay.results.report.tables import aligned_lines
 
 __all__ = ["decision_junit", "decision_markdown", "decision_table", "rules_listed", "rules_table"]
 
@@ -28,15 +29,15 @@ def _head(decision: GateDecision) -> str:
 
 def decision_table(decision: GateDecision) -> str:
     """For a terminal: a line a rule, what the figure is, and below what failed or is missing why it is asked for."""
-    lines = [_head(decision), "", f"  {'rule':26}{'threshold':>14}{'value':>11}  {'95% interval':22}"]
-    for item in decision.outcomes:
-        lines.append(
-            f"{_MARK[item.verdict]} {item.rule:26}{item.threshold:>14}{_number(item.value):>11}  {_interval(item):22}"
-            f"{item.reason}"
-        )
-        if item.note:
-            lines.append(f"  {'':26}{item.note}")
-    return "\n".join([*lines, "", decision.sentence])
+    rows = [("  rule", "threshold", "value", "  95% interval", "")]
+    rows += [(f"{_MARK[item.verdict]} {item.rule}", item.threshold, _number(item.value), f"  {_interval(item)}",
+              item.reason) for item in decision.outcomes]  # fmt: skip
+    head, *lines = aligned_lines(rows, (-28, 14, 11, -24, -1))
+    noted = (
+        part for line, item in zip(lines, decision.outcomes, strict=True)
+        for part in (line, *[f"{'':28}{item.note}"] * bool(item.note))
+    )  # fmt: skip
+    return "\n".join([_head(decision), "", head, *noted, "", decision.sentence])
 
 
 def decision_markdown(decision: GateDecision) -> str:

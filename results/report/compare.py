@@ -34,7 +34,7 @@ from assay.results.report.blocks import (
 from assay.results.report.plots import plot_runs, plot_runs_drawdown
 from assay.results.report.printing import write_page
 from assay.results.report.render import render_page
-from assay.results.report.tables import table_lines
+from assay.results.report.tables import aligned_lines, table_lines
 from assay.results.stats.bootstrap import mean_annual, paired_difference, sharpe_annual, volatility_annual
 from assay.results.stats.forecast_tests import ForecastTest, diebold_mariano, session_t
 from assay.results.stats.sharpe import sharpe_difference
@@ -379,9 +379,8 @@ def summary_lines(comparison: Comparison, *, width: int | None = None) -> list[s
         "sharpe_net": "net Sharpe", "return_ann_net": "return a year", "volatility_ann_net": "volatility",
         "max_drawdown_net": "max drawdown", "turnover_ann": "turnover", "rank_ic_mean": "rank IC",
     }  # fmt: skip
-    lines.append(f"{'each on its own sessions':{wide}}" + "".join(f"{name:>16}" for name in names.values()))
-    for run in comparison.runs:
-        lines.append(f"{run.id:{wide}}" + "".join(f"{metric_cell(run.metric(name)).text:>16}" for name in names))
+    own = [[run.id, *(metric_cell(run.metric(name)).text for name in names)] for run in comparison.runs]
+    lines += aligned_lines([["each on its own sessions", *names.values()], *own], (-wide, *[16] * len(names)))
     lines += ["", "difference, one less two, 95%"]
     for row in comparison.differences.itertuples():
         form = _form(str(row.statistic))

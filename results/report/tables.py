@@ -7,7 +7,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any, TextIO
 
-__all__ = ["further_costs", "shown_value", "table_lines", "terminal_width"]
+__all__ = ["aligned_lines", "further_costs", "shown_value", "table_lines", "terminal_width"]
 
 _GAP = 2
 #: No column of texts gets narrower than this.
@@ -59,6 +59,25 @@ def shown_value(value: object) -> str:
     if isinstance(value, float):
         return f"{value:,.0f}" if abs(value) >= 1e5 and value.is_integer() else f"{value:.4g}"
     return " ".join(str(value).split())
+
+
+def aligned_lines(rows: Sequence[Sequence[str]], widths: Sequence[int]) -> list[str]:
+    """Lines of cells under each other, to the left where a width is negative; a column grows where two would touch.
+
+    Examples
+    --------
+    >>> print(*aligned_lines([["fee", "net"], ["high", "-61651.38%"]], (-5, 8)), sep="\\n")
+    fee          net
+    high  -61651.38%
+
+    """
+    wide = []
+    for at, width in enumerate(widths):
+        apart = width > 0 or (at + 1 < len(widths) and widths[at + 1] < 0)
+        wide.append(max(abs(width), max(len(row[at]) for row in rows) + apart))
+    sides = [str.rjust if width > 0 else str.ljust for width in widths]
+    padded = ([side(cell, size) for side, cell, size in zip(sides, row, wide, strict=True)] for row in rows)
+    return ["".join(cells).rstrip() for cells in padded]
 
 
 def table_lines(

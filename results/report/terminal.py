@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from assay.data.card import plural
 from assay.results.checks.outcomes import CheckOutcomes
 from assay.results.report.blocks import p_text
-from assay.results.report.tables import further_costs
+from assay.results.report.tables import aligned_lines, further_costs
 from assay.results.storage.object_store import address
 from assay.results.storage.runs import Run
 
@@ -50,12 +50,12 @@ def render_run(run: Run) -> str:
 
 def _naive_portfolios(rows: list[dict[str, Any]]) -> list[str]:
     """What an optimised strategy has to beat, and whether it does, net of costs."""
-    lines = [f"{'net Sharpe less':22}{'its own':>8}{'difference':>12}    95%, paired bootstrap"]
+    lines = [("net Sharpe less", "its own", "difference", "    95%, paired bootstrap")]
     for row in rows:
         verdict = "earned" if row["earned"] else "worse" if row["high"] < 0 else "not distinguishable"
-        span = f"{row['low']:+.2f} … {row['high']:+.2f}"
-        lines.append(f"{row['strategy']:22}{row['sharpe']:>8.2f}{row['difference']:>+12.2f}    {span}  {verdict}")
-    return lines
+        span = f"    {row['low']:+.2f} … {row['high']:+.2f}  {verdict}"
+        lines.append((row["strategy"], f"{row['sharpe']:.2f}", f"{row['difference']:+.2f}", span))
+    return aligned_lines(lines, (-22, 8, 12, -1))
 
 
 def _head(run: Run, config: dict[str, Any]) -> list[str]:
@@ -103,7 +103,7 @@ def _label(label: str, name: str, metrics: Mapping[str, Any]) -> str:
 
 
 def _table(metrics: dict[str, Any]) -> list[str]:
-    lines = [f"{'':18}{'gross':>9}{'net':>9}    {'95% interval':<20}convention"]
+    rows = [("", "gross", "net", "    95% interval", "convention")]
     for label, name, form, convention in _ROWS:
         net, gross = metrics.get(f"{name}_net"), metrics.get(f"{name}_gross")
         if net is None:
@@ -120,12 +120,13 @@ def _table(metrics: dict[str, Any]) -> list[str]:
         t = metrics.get(f"{name.replace('alpha_ann', 'alpha_t')}_net", {}).get("value")
         if name.startswith("alpha_ann") and t is not None:
             text = f"{text}, t {t:.1f}"
-        cells = f"{_figure(gross, form):>9}{_figure(net, form):>9}"
-        lines.append(f"{_label(label, name, metrics):18}{cells}    {_interval(net, form):<20}{text}")
+        interval = f"    {_interval(net, form)}"
+        rows.append((_label(label, name, metrics), _figure(gross, form), _figure(net, form), interval, text))
     bound = metrics.get("sharpe_missing_names")
     if "alpha_ann_styles_net" in metrics and bound is not None and bound["value"] is not None:
-        cells = f"{'':9}{_figure(bound, '{:.2f}'):>9}    {_interval(bound, '{:.2f}'):<20}"
-        lines.append(f"{'Sharpe, bounds':18}{cells}{bound['convention'].partition(':')[0].removeprefix('net · ')}")
+        text, interval = bound["convention"].partition(":")[0].removeprefix("net · "), _interval(bound, "{:.2f}")
+        rows.append(("Sharpe, bounds", "", _figure(bound, "{:.2f}"), f"    {interval}", text))
+    lines = aligned_lines(rows, (-18, 9, 9, -24, -1))
     turnover, cost = metrics["turnover_ann"], metrics["cost_ann"]
     exposure = f"gross {_figure(metrics['gross_exposure'], '{:.2f}')} net {_figure(metrics['net_exposure'], '{:.2f}')}"
     lines.append(
@@ -246,15 +247,14 @@ def _break_even(metrics: dict[str, Any]) -> list[str]:
 
 def _stages(stages: Iterable[dict[str, Any]]) -> list[str]:
     rows = list(stages)
-    lines = [f"{'stage':18}" + "".join(f"{row['stage']:>12}" for row in rows)]
+    lines = [["stage", *(row["stage"] for row in rows)]]
     for label, key, form in (
         ("Sharpe", "sharpe", "{:.2f}"),
         ("turnover a year", "turnover_ann", "{:.1f}×"),
         ("cost a year", "cost_ann", "{:.2%}"),
     ):
-        cells = ("–" if row[key] is None else form.format(row[key]) for row in rows)
-        lines.append(f"{label:18}" + "".join(f"{cell:>12}" for cell in cells))
-    return lines
+        lines.append([label, *("–" if row[key] is None else form.format(row[key]) for row in rows)])
+    return aligned_lines(lines, (-18, *[12] * len(rows)))
 
 
 def _starts(found: dict[str, Any]) -> str:
@@ -285,11 +285,11 @@ def _baselines(run: Run) -> list[str]:
         )
         if name in table and table[name].notna().any()
     ]
-    lines = [f"{'beside it':20}" + "".join(f"{label:>12}" for label, _, _ in columns)]
+    lines = [["beside it", *(label for label, _, _ in columns)]]
     for model, row in table.iterrows():
         cells = ("–" if row[name] != row[name] else form.format(row[name]) for _, name, form in columns)
-        lines.append(f"{model!s:20}" + "".join(f"{cell:>12}" for cell in cells))
-    return lines + _beaten(table)
+        lines.append([str(model), *cells])
+    return aligned_lines(lines, (-20, *[12] * len(columns))) + _beaten(table)
 
 
 #: Features that are shown, the most important first.
@@ -300,12 +300,13 @@ def _importance(run: Run) -> list[str]:
     """What the model reads, by the rank IC that it loses without."""
     table = run.table("importance")
     error = "± draws" if len(run.manifest["config"].get("seeds", ())) == 1 else "± seeds"
-    lines = [f"{'rank IC lost without':24}{'':12}{'95% interval':<20}{error:>8}"]
+    rows = [("rank IC lost without", "", "    95% interval", error)]
     for row in table.head(_MOST_FEATURES).reset_index().to_dict("records"):
-        ends = f"[{row['low']:.4f}, {row['high']:.4f}]"
-        lines.append(f"{row['feature']:24}{row['importance']:>8.4f}    {ends:<20}{row['error_seeds']:>8.4f}")
+        ends = f"    [{row['low']:.4f}, {row['high']:.4f}]"
+        rows.append((row["feature"], f"{row['importance']:.4f}", ends, f"{row['error_seeds']:.4f}"))
     rest = len(table) - _MOST_FEATURES
-    return lines + ([f"… {rest} more in {address(run.path / 'importance.parquet')}"] if rest > 0 else [])
+    more = [f"… {rest} more in {address(run.path / 'importance.parquet')}"] if rest > 0 else []
+    return aligned_lines(rows, (-24, 8, -24, 8)) + more
 
 
 def _beaten(table: pd.DataFrame) -> list[str]:
@@ -345,12 +346,12 @@ def _sweep(run: Run) -> list[str]:
     table, metrics = run.table("cells"), run.metrics
     names = list(run.manifest["config"]["grid"])
     shown = table.sort_values("sharpe_net", ascending=False, kind="stable").head(_MOST_CELLS)
-    heads = "".join(f"{name:>16}" for name in names)
-    lines = [f"{heads}{'net Sharpe':>12}{'95% interval':>18}{'turnover':>10}"]
+    rows = [[*names, "net Sharpe", "95% interval", "turnover"]]
     for row in shown.to_dict("records"):
-        cells = "".join(f"{row[name]:>16}" for name in names)
         interval = f"[{_two(row['low'])}, {_two(row['high'])}]"
-        lines.append(f"{cells}{_two(row['sharpe_net']):>12}{interval:>18}{row['turnover_ann']:>9.1f}×")
+        cells = (str(row[name]) for name in names)
+        rows.append([*cells, _two(row["sharpe_net"]), interval, f"{row['turnover_ann']:.1f}×"])
+    lines = aligned_lines(rows, (*[16] * len(names), 12, 18, 10))
     if len(table) > len(shown):
         lines.append(f"… {len(table) - len(shown)} more in {address(run.path / 'cells.parquet')}")
     trials, groups = metrics["trials"], metrics.get("clusters")
