@@ -248,7 +248,7 @@ def _weights_backtest(
             return done
     each: Keep = "stages" if keep == "all" else "returns"
     *before, last = passes(strategy, predictions, prices, costs, execution, each, compiled=compiled)
-    label, weights, result, events, _ = last
+    label, weights, result, events, *_ = last
     if result is None or keep == "all":
         result = simulate(
             prices, weights, costs=costs, execution=execution, keep=keep, name=strategy.name, compiled=compiled
@@ -301,6 +301,7 @@ class Pass(NamedTuple):
     result : its simulation, where a later stage needed it; without it and weights, it is what the next stage is.
     events : so far.
     paced : what the book held when its orders were decided, for a stage that reads it.
+    overlay : whether it is an overlay's, not a step of the rule, which may be called the same.
 
     """
 
@@ -309,6 +310,7 @@ class Pass(NamedTuple):
     result: BacktestResult | None = None
     events: pd.DataFrame = _NONE
     paced: Paced | None = None
+    overlay: bool = False
 
 
 #: What `passes` holds of the stages before the last: everything, nothing, or their simulations without the weights.
@@ -394,7 +396,7 @@ def overlaid(
             out.clear()
         elif keep == "stages":
             out[-1] = work.without_weights(out[-1], same=same)
-        out.append(Pass(label, only_members(weights, prices), known, events, traded))
+        out.append(Pass(label, only_members(weights, prices), known, events, traded, overlay=True))
 
     def shadow() -> pd.Series:
         if keep != "returns" or out[-1].result is not None:

@@ -34,8 +34,6 @@ LINEAGE_COLUMNS = (
     "aim", "drifted", "share", "switch", "cap", "floor", "target", "book",
 )  # fmt: skip
 ORDER_COLUMNS = ("price", "held", "order", "shares", "value", "cost", "status", "reason")
-#: Stages that are not of the rule.
-_AFTER_RULE = ("sleeves", "smooth", "vol target", "every", "trade", "kill switch")
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,18 +244,18 @@ def _lineage(
     """The table, the weights after each step of the rule, and the switches that are on."""
     assert result.target_weights is not None
     overlays, sessions, assets = strategy.overlays, result.sessions, result.target_weights.columns
-    frames = {step.label: step.weights.reindex(sessions).to_numpy(dtype=np.float64) for step in steps}
-    after_rule = [label for label in _AFTER_RULE if label in frames]
-    rule = [step.label for step in steps[: len(steps) - len(after_rule)]]
+    tables = [step.weights.reindex(sessions).to_numpy(dtype=np.float64) for step in steps]
+    own = {step.label: table for step, table in zip(steps, tables, strict=True) if not step.overlay}
+    frames = {step.label: table for step, table in zip(steps, tables, strict=True) if step.overlay}
     last = len(sessions) - 1
-    final = frames[steps[-1].label][last]
-    chosen = frames[rule[-1]]
+    final = tables[-1][last]
+    chosen = tables[sum(not step.overlay for step in steps) - 1]
     sleeves = frames.get("sleeves", chosen)
     smoothed = frames.get("smooth", sleeves)
     factors, switches = pd.Series(np.nan, sessions), tuple[str, ...]()
     for place, step in enumerate(steps):
         shadow = steps[place - 1].result
-        if shadow is None or step.label not in ("vol target", "kill switch"):
+        if shadow is None or not step.overlay or step.label not in ("vol target", "kill switch"):
             continue
         returns = shadow_returns(shadow.returns.to_numpy(), shadow.turnover.to_numpy(), shadow.sessions)[0]
         if step.label == "vol target" and overlays.vol_target is not None:
@@ -274,7 +272,7 @@ def _lineage(
     row = _last(~np.isnan(chosen), at)
     previous = _last(~np.isnan(chosen), row - 1)
     factor = factors.reindex(sessions).to_numpy()[at]
-    aim, held, share = _traded(steps, frames, at)
+    aim, held, share = _traded(steps, tables, at)
     gross = float(np.nansum(np.abs(final)))
     cap = execution.max_gross / gross if gross > execution.max_gross * (1 + 1e-9) else 1.0
     size = np.abs(final * cap)
@@ -303,7 +301,7 @@ def _lineage(
         index=assets,
         columns=list(LINEAGE_COLUMNS),
     )
-    after = {label: pd.Series(_at(frames[label], row), assets) for label in rule}
+    after = {label: pd.Series(_at(table, row), assets) for label, table in own.items()}
     return table, after, switches
 
 
@@ -316,21 +314,21 @@ def _last(stated: np.ndarray, through: np.ndarray) -> np.ndarray:
 
 
 def _traded(
-    steps: list[Pass], frames: Mapping[str, Floats], at: np.ndarray
+    steps: list[Pass], tables: list[Floats], at: np.ndarray
 ) -> tuple[Floats, Floats, Floats]:
     """(N,) size of the aim, what was held when an aim, a band or a budget looked, and the share ordered, in rows `at`.
 
     Without any the size is 1, the holding 0 and the share 1; where no order was due they are NaN and 0.
     """
-    due, one = frames.get("every"), np.ones(len(at))
-    idle = np.isnan(_at(due, at)) if due is not None else np.zeros(len(at), dtype=bool)
-    place = next((place for place, step in enumerate(steps) if step.label == "trade"), None)
+    places = {step.label: place for place, step in enumerate(steps) if step.overlay}
+    due, place, one = places.get("every"), places.get("trade"), np.ones(len(at))
+    idle = np.isnan(_at(tables[due], at)) if due is not None else np.zeros(len(at), dtype=bool)
     if place is None:
         return one, np.where(idle, np.nan, 0.0), np.where(idle, 0.0, 1.0)
     traded = steps[place].paced
     assert traded is not None
     aim, held = traded.size[at], _at(traded.held.to_numpy(), at)
-    way, out = aim * _at(frames[steps[place - 1].label], at) - held, _at(frames["trade"], at)
+    way, out = aim * _at(tables[place - 1], at) - held, _at(tables[place], at)
     share = np.divide(out - held, way, out=one, where=way != 0)
     return aim, np.where(idle, np.nan, held), np.where(np.isnan(share), 0.0, share)
 

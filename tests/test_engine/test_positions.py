@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,7 @@ from assay.engine.backtest import run_backtest
 from assay.engine.costs import CostModel
 from assay.engine.execution import Execution
 from assay.engine.positions import ORDER_COLUMNS, Positions, orders_towards, positions_at
+from assay.strategies.base import Decision, Overlays
 from assay.strategies.catalog import load_strategy
 
 STRATEGIES = {
@@ -210,3 +211,30 @@ def test_entry_rules_same_close_fills_and_strange_sessions_are_refused():
         positions_at(rule, predictions, prices, session=pd.Timestamp("1999-01-02"))
     with pytest.raises(InputError, match="before the first prediction"):
         positions_at(rule, predictions, prices, session=prices.sessions[0])
+
+
+@dataclass(frozen=True)
+class Renamed:
+    """Equal weights, halved, whose own steps are called as overlays are."""
+
+    name = "renamed"
+    needs = ()
+    overlays = Overlays(every=3)
+
+    def target_weights(self, predictions, prices):
+        held = predictions.view.notna() & prices.close.reindex_like(predictions.view).notna()
+        equal = held.div(held.sum(axis="columns").clip(lower=1), axis="index")
+        return Decision(equal / 2, stages={"smooth": lambda: equal, "every": lambda: equal / 4}, label="trade")
+
+
+def test_steps_of_a_rule_that_are_called_as_overlays_are_its_own():
+    prices, predictions = gappy()
+    whole = run_backtest(Renamed(), predictions, prices).target_weights
+    for session in predictions.sessions[-3:]:
+        got = positions_at(Renamed(), predictions, prices, session=session)
+        assert tuple(got.steps) == ("smooth", "every", "trade")
+        pd.testing.assert_series_equal(got.targets, whole.loc[session], rtol=0, atol=1e-12, check_names=False)
+        rows = got.lineage[got.lineage["target"].notna()]
+        assert [product(row) for _, row in rows.iterrows()] == pytest.approx(list(rows["target"]), abs=1e-12)
+        assert (rows["selected"] == rows["sleeved"]).all()
+        assert (got.lineage["share"] == 0).all() == rows.empty  # two of the three sessions place no order
