@@ -282,6 +282,8 @@ def _phrase(text: _Text, mention: Mention, token: Token) -> str:
 
 def _told(text: _Text, token: Token, mention: Mention | None) -> bool:
     """Whether a count in running text is a result: after its name and a colon, or "on 1,204 trades"."""
+    if mention is not None and text.text[:mention.start].endswith("_"):  # "breakeven_trades=1"
+        return False
     if mention is None or text.context.topic or mention.end <= token.start:
         return True
     if is_setting(text.before(token, 24)) or pattern("rate_behind").match(text.text, mention.end):  # "trades/month"
@@ -321,7 +323,8 @@ def _place(text: _Text, token: Token, metric: str, local: Context, reason: str) 
         told = token.text[:1] in "<>≥≤" and pattern("explains").match(after) is not None
         if told or pattern("goal_after").match(after) or pattern("goal_before").search(before):
             local = replace(local, goal=True)
-        unit = unit_of(text.text[max(0, token.start - 20) : token.start].rstrip(" =:~*`"), token.text)
+        near = pattern("clause_mark").split(text.text[max(0, token.start - 20) : token.start])[-1]
+        unit = unit_of(near.rstrip(" =:~*`"), token.text)
         # "Sell precision 99.7%": the class named right before the metric or the figure.
         piece = pattern("clause_mark").split(text.folded[max(0, token.start - 60) : token.start])[-1]
         labels = read_role(piece).labels if metric in wordset("per_class") and not local.label else ()

@@ -74,8 +74,14 @@ def _claim(figure: Placed, group: str, ids: dict[int, str], index: int, decimal:
         id=ids[index], metric=figure.metric, printed=figure.printed, value=figure.value, group=group, unit=figure.unit,
         split=figure.context.split, label=figure.name, at=figure.context.at, relation=figure.relation,
         inputs=tuple(ids[i] for i in figure.inputs), definition=figure.definition, target=figure.context.goal,
-        source_line=figure.line, source_text=figure.text[:300], decimal=decimal, record=figure.record,
+        source_line=figure.line, source_text=figure.text[:300], decimal=decimal, record=_record(figure),
     )  # fmt: skip
+
+
+def _record(figure: Placed) -> str:
+    """The record of a figure; one whose label says more than its metric ("rolling win rate") has its own."""
+    more = " ".join(word for word in figure.context.entity.split() if word not in wordset("totalling"))
+    return f"{figure.record}|{more}" if more and figure.record else figure.record
 
 
 def _group_name(figure: Placed) -> str:

@@ -10,7 +10,7 @@ from assay.audit.claims.intervals import Printed, parse_print
 from assay.audit.claims.model import METRICS, ClaimSet
 from assay.audit.read.labels import Context
 from assay.audit.read.tokens import Token, scan_line
-from assay.audit.read.words import table
+from assay.audit.read.words import pattern, table, wordset
 from assay.data.errors import InputError
 
 __all__ = ["MAX_CLAIMS", "MAX_TOKENS", "Draft", "Excluded", "Placed", "Sheet", "Spot", "numbers"]
@@ -125,8 +125,11 @@ class Spot:
 
     def claim(self, token: Token, metric: str, context: Context, **extra: object) -> int | None:
         """Place a figure as a claim; its index, or None where the print cannot be read and is listed as unplaced."""
+        unit = str(extra.get("unit", ""))
+        if unit == "percent" and metric in wordset("rates") and pattern("below_one").fullmatch(token.text):
+            unit = extra["unit"] = ""  # "Win rate %: 0.47"
         try:
-            value = parse_print(token.text, unit=str(extra.get("unit", "")), decimal=self.sheet.decimal)
+            value = parse_print(token.text, unit=unit, decimal=self.sheet.decimal)
         except InputError:
             self.leave(token, "the figure cannot be read")
             return None

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from assay.audit import forensic
-from assay.audit.claims.intervals import Interval, corners, mean_of
+from assay.audit.claims.intervals import Interval, corners, hull_of, mean_of
 from assay.audit.claims.model import Claim
 from assay.audit.rules.calendars import period_of, track_record, weekdays, years_of
-from assay.audit.rules.scope import Run, class_shares, completeness
+from assay.audit.rules.scope import Run, class_shares, completeness, info_of
 from assay.audit.verdicts import TABLE
 
 __all__ = ["ALLOWANCES", "CONDITIONS", "CONTEXT", "FIGURES", "FORMULAS", "Allowance", "Situation"]
@@ -86,9 +86,9 @@ FORMULAS: Mapping[str, Callable[..., Any]] = {name: getattr(forensic, name) for 
     "excess": lambda gain, market: {"difference": gain - market} | (
         {"ratio of growth": (gain + 1.0) / (market + 1.0) - 1.0} if market.low > -1 else {}),
     "√P a": lambda a: {f"times sqrt {periods}": a * math.sqrt(periods) for periods in forensic.PERIODS},
-    # Trades: where some trades are neither won nor lost, the rate may be of the others.
+    # Trades: of those that are neither won nor lost some or all may be left out, or not be lost.
     "W/n": lambda wins, trades, losses: {"": wins / abs(trades)} | (
-        {"of those won or lost": forensic.share_of(wins, losses)}
+        {"of those won or lost": hull_of([wins / abs(trades), forensic.share_of(wins, losses), _ONE - losses / trades])}
         if losses is not None and (wins + losses).low < trades.low else {}),
     "W·w/(L·l)": lambda wins, losses, win, loss: (wins * abs(win)) / (losses * abs(loss)),
     "W·w − L·l": lambda wins, losses, win, loss: wins * abs(win) - losses * abs(loss),
@@ -253,11 +253,20 @@ def _one_class(s: Situation) -> bool:
     return s.run.one_class(*(claim for name, claim in s.claims.items() if name in ("precision", "recall", "f1")))
 
 
+def _currency(s: Situation) -> str | None:
+    """The currency sign of the money in a row, "" where there is none; None where signs differ, or some are percent."""
+    money = [claim for claim in s.claims.values() if info_of(claim).kind == "level"]
+    signs = {"".join(char for char in claim.printed if char in "$€£₹¥") for claim in money}
+    return signs.pop() if len(signs) == 1 and not any(claim.value.percent for claim in money) else None
+
+
+def _draft(s: Situation) -> bool:
+    return s.run.claims.draft
+
+
 def _of_money(s: Situation) -> bool:
-    """Whether an expectancy is money a trade: as its total, and neither in percent nor in units of the risk."""
-    each, total = s.claims["expectancy"], s.claims["total_profit"]
-    signs = {"".join(char for char in claim.printed if char in "$€£₹¥") for claim in (each, total)}
-    return not each.value.percent and not total.value.percent and len(signs) == 1 and signs != {""}
+    """Whether averages are money, and not percent or units of the risk: a draft must print their currency."""
+    return _currency(s) is not None and not (_draft(s) and _currency(s) == "")
 
 
 def _same_frequency(s: Situation) -> bool:
@@ -292,7 +301,7 @@ CONDITIONS: Mapping[str, Callable[[Situation], bool]] = {
     "one sample": lambda s: s.run.one_sample(*s.involved),
     # A person may have written the figures; what a program prints in full it took of other returns.
     "by hand": lambda s: not (s.run.claims.draft and all(claim.value.computed for claim in s.involved)),
-    "a mean in money": _of_money,
+    "a mean in money": lambda s: bool(_currency(s)),
     "a loss of more than everything": lambda s: s.read("total_return").high < -1,
     "in percent": lambda s: all(claim.value.percent for claim in s.involved),
     # A person grouped the figures, or a draft has them within a few lines.
@@ -348,8 +357,9 @@ CONDITIONS: Mapping[str, Callable[[Situation], bool]] = {
     # No text says that a rate counts days or predictions.
     "of trades": lambda s: s.run.one_sample(*s.involved) and not any(
         word in c.definition.lower() for c in s.claims.values() for word in ("day", "session", "prediction")),
-    "averages in money": lambda s: not s.claims["average_win"].value.percent,
-    "averages in one unit": lambda s: len({c.value.percent for name, c in s.claims.items() if name != "win_rate"}) == 1,
+    "averages in money": _of_money,
+    "averages in one unit": lambda s: _currency(s) is not None
+        or all(c.value.percent for name, c in s.claims.items() if name != "win_rate"),
     "closed at weekends": lambda s: not _round_the_clock(s),
     "round the clock, or beyond the period": lambda s: _round_the_clock(s) or s.read("sessions").low > s.values[0],
     "market stated": lambda s: bool(s.run.group.sample.market),
@@ -364,10 +374,11 @@ CONDITIONS: Mapping[str, Callable[[Situation], bool]] = {
     "patience served": lambda s: s.read("epochs_run").high >= s.values[0],
 }  # fmt: skip
 
-#: Share of trades that may break even or pay a cost outside the trades, of those that may still be open, and how far
-#: unequal stakes may move a profit factor from the one that averages in percent imply.
-SLACK, OPEN, STAKES = 0.2, 0.05, 1.5
-_EVEN, _COST = "when some trades break even", "the rest being cost outside the trades"
+#: Share of trades that may break even or pay a cost outside the trades, and of what they make that may be gained there;
+#: of those that may still be open; how far trades that break even may raise a profit factor over the one that a rate of
+#: all trades implies, and unequal stakes move it from the one of averages in percent.
+SLACK, GAIN, OPEN, EVEN, STAKES = 0.2, 0.05, 0.05, 3.0, 1.5
+_EVEN, _COST = "when some trades break even", "the rest being cost or gain outside the trades"
 ALLOWANCES: Mapping[str, Allowance] = {
     "weighted by support": Allowance(
         "as averages weighted by support are (recall equals accuracy)",
@@ -382,23 +393,28 @@ ALLOWANCES: Mapping[str, Allowance] = {
         "when some trades are open", lambda v, *x: Interval(v.low, v.high / (1 - OPEN)),
         # Winners and losers do not make up all of them.
         lambda s: (lost := s.run.value("losing_trades")) is None or (s.values[0] + lost).low < s.values[1].low),
-    # In a draft, trades that broke even may stand in a column that it does not read.
-    "some unread": Allowance(
-        _EVEN, lambda v, *x: Interval(v.low, v.high / (1 - SLACK)),
-        lambda s: s.run.claims.draft and s.values[2] is None),
     "some even": Allowance(_EVEN, lambda v, *x: Interval(v.low, v.high / (1 - SLACK))),
     "some even, of the rate": Allowance(_EVEN, lambda v, *x: Interval(v.low * (1 - SLACK), v.high)),
     "some even, of the mean": Allowance(_EVEN, lambda v, p, w, x: Interval(v.low, v.high + SLACK * abs(x).high)),
+    # In a draft, trades that broke even or are open may stand in a column that it does not read: all that are not won.
+    "some unread": Allowance(_EVEN, lambda v, *x: Interval(v.low, 1.0), lambda s: _draft(s) and s.values[2] is None),
+    "some unread, of the factor": Allowance(_EVEN, lambda v, *x: Interval(v.low, v.high * EVEN), _draft),
+    "some unread, of the mean": Allowance(
+        _EVEN, lambda v, p, w, x: Interval(v.low, max(v.high, (p * abs(w)).high)), _draft),
     "in average losses": Allowance("in units of the average loss", lambda v, p, w, x: v / abs(x)),
     "unequal stakes": Allowance(
-        "where trades stake different amounts", lambda v, *x: Interval(v.low / STAKES, v.high * STAKES),
-        lambda s: s.claims["average_win"].value.percent),
+        "where trades stake different amounts", lambda v, *x: Interval(v.low / STAKES, v.high * STAKES * EVEN),
+        lambda s: _draft(s) if "payoff_ratio" in s.claims else not _of_money(s)),
     "cost outside the trades": Allowance(
-        _COST, lambda v, n, m, w, x: Interval(v.low - SLACK * (n * abs(w)).high, v.high)),
+        _COST, lambda v, n, m, w, x: Interval(v.low - SLACK * (n * abs(w)).high, v.high + GAIN * (n * abs(w)).high)),
+    "cost between": Allowance(
+        _COST, lambda v, g, x: v + Interval(-SLACK, SLACK) * (abs(g) + abs(x)).high, _draft),
     "cost outside the trades, of the factor": Allowance(
         _COST, lambda v, *x: Interval(v.low * (1 - SLACK), v.high)),
     "cost outside the trades, of the loss": Allowance(
-        _COST, lambda v, p, w, x: Interval(v.low - SLACK / 2 * abs(x).high, v.high)),
+        _COST, lambda v, p, w, x: Interval(v.low - SLACK * max(abs(v).high, abs(x).high / 2), v.high)),
     "cost outside the trades, of the mean": Allowance(
-        _COST, lambda v, *x: Interval(v.low - SLACK * abs(v).high, v.high)),
+        # Of a loss, trades that are still open are no part.
+        _COST, lambda v, *x: Interval(
+            v.low - SLACK * abs(v).high, v.high + (SLACK if v.high < 0 else GAIN) * abs(v).high)),
 }  # fmt: skip

@@ -74,7 +74,11 @@ class Run:
 
     @cached_property
     def _records(self) -> Counter[str]:
-        return Counter(claim.record for claim in self.measured)
+        return Counter(map(self._within, self.measured))
+
+    @staticmethod
+    def _within(claim: Claim) -> str:
+        return claim.record.partition("|")[0]
 
     @cached_property
     def _index(self) -> dict[tuple[str, str], list[Claim]]:
@@ -91,7 +95,7 @@ class Run:
         """The claim of a metric: the most finely printed one, of the record that prints most; None where its prints
         disagree or there is none."""
         found = self.candidates(metric, label)
-        best = min(found, key=lambda claim: (self.read(claim).width, -self._records[claim.record]), default=None)
+        best = min(found, key=lambda claim: (self.read(claim).width, -self._records[self._within(claim)]), default=None)
         return best if best is not None and all(self.read(best).meets(self.read(other)) for other in found) else None
 
     def value(self, metric: str, label: str = "") -> Interval | None:

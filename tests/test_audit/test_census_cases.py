@@ -70,6 +70,24 @@ SILENT = {
     "a rate rounded twice": ("- 107 trades and +232.93% total return, but only 56.08% win rate\n", "md"),
     "a ratio of ratios": ("| Metric | A |\n|---|---|\n| OOS/IS Sharpe ratio | 14.94 |\n", "md"),
     "a share beside few counts of another thing": ("- Accuracy: 62% (3/5 folds)\n", "md"),
+    "a label that says more than its metric":
+        ("- Winning trades: 30\n- Total trades: 50\n- Live win rate: 47.1%\n", "md"),
+    "trades that broke even, by their label":
+        ("- Breakeven trades: 0\n- Winning trades: 22\n- Losing trades: 18\n", "md"),
+    "trades that broke even, in a line of a log": ("INFO breakeven_trades=1 | win_rate=47.50% | losses=20\n", "log"),
+    "a rate of closed trades": ("- Trades: 17\n- Wins: 6\n- Win rate: 50.0%\n", "md"),
+    "a rate of more trades than were decided": ('{"trades": 9, "wins": 1, "losses": 6, "win_rate": 12.5}', "json"),
+    "a share under a label in percent": ('{"trades": 32, "wins": 14, "losses": 17, "win_rate_pct": 0.4375}', "json"),
+    "stops at break-even":
+        ("- Win rate: 40%\n- Avg win: $200\n- Avg loss: -$100\n- Profit factor: 3.2\n- Expectancy: $55\n", "md"),
+    "averages of no stated unit beside a profit in money":
+        ('{"winning_trades": 7, "losing_trades": 1, "avg_win": 3.56, "avg_loss": -1.32, "total_profit": 472}', "json"),
+    "averages of no stated unit beside a profit factor of money":
+        ('{"win_rate": 57.14, "avg_win": 1.08, "avg_loss": -0.82, "profit_factor": 1.47}', "json"),
+    "a loss with trades still open": ("- Trades: 62\n- Avg trade: -€1.20\n- Net profit: -€69.10\n", "md"),
+    "fees between gross and net": ("- Gross profit: $1,200\n- Gross loss: -$700\n- Net profit: $460\n", "md"),
+    "percent of another figure":
+        ("win_rate_pct=0.2 | avg_win=+4 USDT | average_loss=-2 USDT | win_loss_ratio=2.16\n", "log"),
 }  # fmt: skip
 
 
