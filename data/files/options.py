@@ -36,6 +36,8 @@ class ReadOptions:
     decimal : ``"."`` or ``","``; None: as recognised.
     tz : the exchange's time zone, e.g. ``"America/New_York"``: stamps that carry a zone are converted to it, and the
         local date is the session.
+    shared : whether dates, decimal sign and zone are said of several files at once, as on the command line, where a
+        packed panel, which was read when it was packed, lets them pass for another that is text.
 
     Raises
     ------
@@ -49,6 +51,7 @@ class ReadOptions:
     date_format: str | None = None
     decimal: Literal[".", ","] | None = None
     tz: str | None = None
+    shared: bool = False
 
     def __post_init__(self) -> None:
         if self.layout is not None and self.layout not in get_args(LayoutName):

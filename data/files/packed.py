@@ -58,12 +58,14 @@ def input_digest(path: str | Path) -> str | None:
     return file_digest(place) if place.is_file() else None
 
 
-def refuse_options(folder: str | Path, options: ReadOptions) -> None:
-    """Raise `InputError` if columns or a layout are named of a packed panel, which was read when it was packed.
+def refuse_options(folder: str | Path, options: ReadOptions, *, beside: bool = False) -> None:
+    """Raise `InputError` if it is said how to read a packed panel, which was read when it was packed.
 
-    Dates, decimals and the time zone may be said of another file that is read beside it, and say nothing here; whether
-    there is one is for `refuse_idle` to see.
+    Dates, decimals and the time zone may be said of another file, `beside` it or one of those that share the options,
+    and say nothing here; whether there is one of the latter is for `refuse_idle` to see.
     """
+    if not (options.shared or beside):
+        refuse_idle([folder], options)
     names = ", ".join(flag for flag, given in (("--column", options.columns), ("--layout", options.layout)) if given)
     if names:
         raise InputError(

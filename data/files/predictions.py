@@ -89,7 +89,7 @@ def load_predictions(
     """
     options = options or ReadOptions()
     if is_packed(data):
-        refuse_options(data, options)
+        refuse_options(data, options, beside=receipts is not None and receipts_options is None)
         own = {} if name is None else {"name": name}
         return load_packed_predictions(
             data, **own, unit=unit, horizon=horizon, delay=delay,

@@ -206,6 +206,11 @@ def test_what_is_said_of_how_to_read_a_packed_panel_is_refused_unless_another_fi
             load_prices(files / "prices.pack", options=options)
         with pytest.raises(InputError, match="packed already"):
             load_predictions(files / "scores.pack", options=options)
+    for options in (ReadOptions(tz="Asia/Tokyo"), ReadOptions(date_format="%d.%m.%Y"), ReadOptions(decimal=",")):
+        for load, name in ((load_prices, "prices.pack"), (load_predictions, "scores.pack")):
+            with pytest.raises(InputError, match="packed already"):
+                load(files / name, options=options)
+            assert load(files / name, options=replace(options, shared=True)).sessions.size
     data = DataSection(prices=str(files / "prices.pack"), columns={"predictions.date": "Day"}, date_format="%d.%m.%Y")
     universe = tmp_path / "members.csv"  # the date format is of the one file that is text
     universe.write_text("asset,from,to\nS000,14.01.2000,\nS001,01.01.1990,\n")

@@ -228,7 +228,7 @@ class Renamed:
 
 
 def test_steps_of_a_rule_that_are_called_as_overlays_are_its_own():
-    prices, predictions = gappy()
+    prices, predictions = synthetic_market(30, 4, ic=0.05, seed=5)
     whole = run_backtest(Renamed(), predictions, prices).target_weights
     for session in predictions.sessions[-3:]:
         got = positions_at(Renamed(), predictions, prices, session=session)
