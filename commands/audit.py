@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from assay.commands.options import NUMBER, WHOLE, Reading, reading_options
+from assay.commands.values import DATA
 
 if TYPE_CHECKING:
     from assay.audit.claims.model import ClaimSet
@@ -54,19 +55,19 @@ def _print_checks(context: click.Context, _option: click.Parameter, wanted: bool
     "--checks", is_flag=True, is_eager=True, expose_value=False, callback=_print_checks,
     help="Print every check with its formula and source, and stop.",
 )  # fmt: skip
-@click.option("--predictions", type=PATH, help="Recompute: what the model said (date, asset, score, …).")
-@click.option("--prices", type=PATH, help="Recompute or retrain: prices, long or wide, CSV or Parquet.")
+@click.option("--predictions", type=DATA, help="Recompute: what the model said (date, asset, score, …).")
+@click.option("--prices", type=DATA, help="Recompute or retrain: prices, long or wide, CSV or Parquet.")
 @click.option(
     "--returns",
-    type=PATH,
+    type=DATA,
     help="Recompute: a return series, with or without dates; beside --predictions, the report's own, day by day.",
 )
 @click.option(
-    "--positions", type=PATH,
+    "--positions", type=DATA,
     help="Recompute exposure and turnover: dates and a column of weights for each asset, fractions of NAV.",
 )  # fmt: skip
 @click.option(
-    "--fills", type=PATH,
+    "--fills", type=DATA,
     help="Recompute trades from what was filled (date, asset, shares or side and quantity, price, fee); with --prices"
     " and --capital also the returns, exposure and turnover of that book.",
 )  # fmt: skip

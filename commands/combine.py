@@ -9,12 +9,13 @@ import click
 
 from assay.commands.options import PATH, WHOLE, MarketOptions, json_option, market_options
 from assay.commands.output import echo_json
+from assay.commands.values import DATA
 
 __all__ = ["combine"]
 
 
 @click.command()
-@click.argument("parts", nargs=-1, type=PATH, required=True)
+@click.argument("parts", nargs=-1, type=DATA, required=True)
 @click.option("--out", type=PATH, required=True, help="Parquet file to write, with its receipts beside it.")
 @click.option(
     "--method",

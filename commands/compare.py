@@ -18,6 +18,7 @@ from assay.commands.options import (
     results_option,
 )
 from assay.commands.output import echo_json
+from assay.commands.values import DATA
 
 if TYPE_CHECKING:
     from assay.engine.costs import CostTable
@@ -39,10 +40,10 @@ __all__ = ["compare"]
 @click.option("--live", type=PATH, metavar="DIR", help="Put the fills recorded in this state folder beside what the "
               "backtest of ONE run says of the same sessions.")
 @click.option("--capital", type=NUMBER, help="With --live: currency before the first fill.")
-@click.option("--costs-file", type=PATH, multiple=True, help="With --live: the table of costs that the run was made "
+@click.option("--costs-file", type=DATA, multiple=True, help="With --live: the table of costs that the run was made "
               "with.")
 @market_options
-@click.option("--predictions", type=PATH, help="With --live: the model's newest predictions.")
+@click.option("--predictions", type=DATA, help="With --live: the model's newest predictions.")
 @click.option("--unit", type=click.Choice(["return", "rank"]), default="return", show_default=True,
               help="With --live: what a score means; a rank has no sign.")
 @results_option

@@ -9,6 +9,7 @@ import click
 
 from assay.commands.options import NUMBER, PATH, SEED, WHOLE, Reading, json_option, reading_options
 from assay.commands.output import echo_json
+from assay.commands.values import DATA
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -34,7 +35,7 @@ def data() -> None:
 
 
 @data.command()
-@click.argument("file", type=PATH)
+@click.argument("file", type=DATA)
 @click.option("--as", "kind", type=click.Choice(["prices", "predictions"]), default="prices", show_default=True)
 @click.option("--out", type=PATH, help="Folder to make; default: beside the file, its name ending in .pack.")
 @click.option("--repair", type=click.Choice(["drop"]), help="Of prices: leave out the rows that cannot be, and say so.")
@@ -91,7 +92,7 @@ def pack(
 
 
 @data.command()
-@click.argument("prices", type=PATH, required=False)
+@click.argument("prices", type=DATA, required=False)
 @reading_options
 @click.option("--repair", type=click.Choice(["drop"]), help="Leave out the rows that cannot be, and say so.")
 @click.option("--assets", "show_assets", is_flag=True, help="A row for every asset, not only the first twenty.")
@@ -130,8 +131,8 @@ def describe(prices: Path | None, reading: Reading, repair: str | None, show_ass
 
 
 @data.command()
-@click.argument("prices", type=PATH)
-@click.option("--predictions", type=PATH, help="Also join these predictions, and count what does not join.")
+@click.argument("prices", type=DATA)
+@click.option("--predictions", type=DATA, help="Also join these predictions, and count what does not join.")
 @reading_options
 @click.option("--quality-check", "own_checks", multiple=True, metavar="PART", help="Your own check; repeatable.")
 @click.option("--calendar", help="Compare the sessions with an exchange's, e.g. XNYS (needs the calendars extra).")
@@ -246,7 +247,7 @@ def formats(as_json: bool) -> None:
 
 
 @data.command()
-@click.argument("prices", type=PATH)
+@click.argument("prices", type=DATA)
 @click.option("--after", required=True, metavar="DATE", help="Last session that stays readable.")
 @click.option("--out", type=PATH, help="Also write what stays readable, as long .parquet or .csv.")
 @reading_options

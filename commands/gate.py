@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from assay.commands.options import PATH, Reading, complete_run, json_option, reading_options, results_and_ledger
+from assay.commands.options import Reading, complete_run, json_option, reading_options, results_and_ledger
 from assay.commands.output import echo_json
 from assay.commands.terminal import echo_whole
+from assay.commands.values import DATA
 
 if TYPE_CHECKING:
     from assay.results.storage.runs import Run
@@ -28,9 +29,9 @@ __all__ = ["gate"]
               "continues; repeatable.")
 @click.option("--monitor", "watched", is_flag=True, help="Judge the sessions after the run's, from --predictions and "
               "--prices: does its skill hold?")
-@click.option("--predictions", type=PATH, help="With --monitor: the model's predictions, new sessions included.")
-@click.option("--prices", type=PATH, help="With --monitor: prices through the new sessions.")
-@click.option("--benchmark", type=PATH, help="With --monitor: returns that alpha is measured against; default the "
+@click.option("--predictions", type=DATA, help="With --monitor: the model's predictions, new sessions included.")
+@click.option("--prices", type=DATA, help="With --monitor: prices through the new sessions.")
+@click.option("--benchmark", type=DATA, help="With --monitor: returns that alpha is measured against; default the "
               "assets' mean.")
 @click.option("--rules", "listed", is_flag=True, help="List all rules with meaning, unit and range.")
 @reading_options

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 import click
 
-from assay.commands.values import Bounded, ResultsPlace, data_files
+from assay.commands.values import DATA, Bounded, DataFile, ResultsPlace, data_files
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -297,18 +297,18 @@ _READING: Mapping[str, Option] = {
 }  # fmt: skip
 _MARKET: Mapping[str, Option] = {
     "prices": click.option(
-        "--prices", type=PATH, help="CSV, Parquet, Feather or Excel (`data formats`); default: the embedded sample."
+        "--prices", type=DATA, help="CSV, Parquet, Feather or Excel (`data formats`); default: the embedded sample."
     ),
-    "benchmark": click.option("--benchmark", type=PATH, help="Daily returns or prices to compare with."),
+    "benchmark": click.option("--benchmark", type=DATA, help="Daily returns or prices to compare with."),
     "repair": click.option(
         "--repair", type=click.Choice(["drop"]), help="Drop rows that fail the checks, and say so."
     ),
     "universe": click.option(
-        "--universe", metavar="FILE|PART", help="Memberships: asset, from, to; or your function of prices. Only "
-        "members are ranked, traded and trained on."
+        "--universe", type=DataFile(path_type=str), metavar="FILE|PART", help="Memberships: asset, from, to; or your "
+        "function of prices. Only members are ranked, traded and trained on."
     ),
     "delisting_returns": click.option(
-        "--delisting-returns", type=PATH, help="What a holder was paid after the last close: asset, return."
+        "--delisting-returns", type=DATA, help="What a holder was paid after the last close: asset, return."
     ),
     "open_lockbox": click.option(
         "--open-lockbox", metavar="REASON", help="Read sealed sessions too (`data seal`); noted in the ledger."
@@ -321,10 +321,10 @@ _PREDICTIONS: Mapping[str, Option] = {
     "prices": _MARKET["prices"],
     "open_lockbox": _MARKET["open_lockbox"],
     "predictions": click.option(
-        "--predictions", type=PATH, help="Long: date, asset, score and/or probability_up, buy/sell/hold."
+        "--predictions", type=DATA, help="Long: date, asset, score and/or probability_up, buy/sell/hold."
     ),
     "receipts": click.option(
-        "--receipts", type=PATH, help="What the model had seen, a row a fold (CSV or Parquet)."
+        "--receipts", type=DATA, help="What the model had seen, a row a fold (CSV or Parquet)."
     ),
     "benchmark": _MARKET["benchmark"],
     "unit": click.option("--unit", type=click.Choice(["return", "rank"]), default="return", show_default=True,
@@ -445,10 +445,10 @@ def style_options(default: bool) -> Callable[[Command], Command]:
             "--styles/--no-styles", "styles", default=default, show_default=True,
             help="What is left after styles, and where the return came from.",
         ),
-        "sectors": click.option("--sectors", type=PATH, help="Sector of each asset, for styles: asset, sector."),
-        "market_caps": click.option("--market-caps", type=PATH, help="For the style size: date, asset, market_cap."),
-        "factors": click.option("--factors", type=PATH, help="Returns of factors: date, a column each; French's too."),
-        "regimes": click.option("--regimes", type=PATH, help="Regimes of your own: first day (date), regime."),
+        "sectors": click.option("--sectors", type=DATA, help="Sector of each asset, for styles: asset, sector."),
+        "market_caps": click.option("--market-caps", type=DATA, help="For the style size: date, asset, market_cap."),
+        "factors": click.option("--factors", type=DATA, help="Returns of factors: date, a column each; French's too."),
+        "regimes": click.option("--regimes", type=DATA, help="Regimes of your own: first day (date), regime."),
     }  # fmt: skip
     return _gathered("styles", options, StyleOptions)
 
@@ -466,7 +466,7 @@ def cost_options(function: Command) -> Command:
     }
 
     options["costs_files"] = click.option(
-        "--costs-file", "costs_files", type=PATH, multiple=True,
+        "--costs-file", "costs_files", type=DATA, multiple=True,
         help="Costs by asset, date or both: columns asset, date, commission_bps, borrow_bps, cash_rate_bps …",
     )  # fmt: skip
     options["cost_model"] = click.option(

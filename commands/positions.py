@@ -20,6 +20,7 @@ from assay.commands.options import (
     results_option,
 )
 from assay.commands.output import echo_json
+from assay.commands.values import DATA
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,18 +37,18 @@ __all__ = ["book_text", "inputs_of_run", "positions"]
 @click.command()
 @click.argument("run", metavar="RUN|STUDY")
 @market_options
-@click.option("--predictions", type=PATH,
+@click.option("--predictions", type=DATA,
               help="The model's newest predictions; before their first session the run's own are taken.")
-@click.option("--receipts", type=PATH, help="What the model had seen, a row a fold (CSV or Parquet).")
+@click.option("--receipts", type=DATA, help="What the model had seen, a row a fold (CSV or Parquet).")
 @click.option("--unit", type=click.Choice(["return", "rank"]), default="return", show_default=True,
               help="What a score means; a rank has no sign.")
 @click.option("--zero-is-neutral", is_flag=True, help="0 separates up from down although the unit is rank.")
 @click.option("--nav", type=NUMBER, help="Currency to spread over the targets; gives shares.")
-@click.option("--holdings", type=PATH, help="What is held: asset, shares, and a row 'cash'; gives the orders.")
+@click.option("--holdings", type=DATA, help="What is held: asset, shares, and a row 'cash'; gives the orders.")
 @click.option("--cash", type=NUMBER, help="Currency beside the holdings, where they have no such row.")
 @click.option("--state", type=PATH, help="Folder that keeps what the next session needs: begun with the whole history, "
               "it goes on with each new session's rows alone.")
-@click.option("--record", type=PATH, help="A broker's fills (date, asset, shares, price, cost), appended to the live "
+@click.option("--record", type=DATA, help="A broker's fills (date, asset, shares, price, cost), appended to the live "
               "ledger in --state; nothing else is done.")
 @click.option("--max-age", type=WHOLE, default=0, show_default=True,
               help="Sessions that the last prediction may be older than the last price.")
@@ -62,7 +63,7 @@ __all__ = ["book_text", "inputs_of_run", "positions"]
 @click.option("--why", metavar="ASSET", help="How the target of one asset came about, in one line.")
 @click.option("--on", "day", metavar="DATE", help="A past session, decided with what was known then.")
 @click.option("--strategy", metavar="PKG.MODULE:CLASS", help="The class of a strategy that is in no catalogue.")
-@click.option("--costs-file", type=PATH, multiple=True, help="The table of costs that the run was made with.")
+@click.option("--costs-file", type=DATA, multiple=True, help="The table of costs that the run was made with.")
 @click.option("--out", type=PATH, help="CSV or Parquet file to write.")
 @results_option
 @json_option

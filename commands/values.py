@@ -1,4 +1,4 @@
-"""Kinds of values on the command line: bounded numbers, where results lie, and which of them are files of data."""
+"""Kinds of values on the command line: bounded numbers, files of data, and where results lie."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ from typing import Any
 
 import click
 
-__all__ = ["Bounded", "ResultsPlace", "data_files"]
+__all__ = ["DATA", "Bounded", "DataFile", "ResultsPlace", "data_files"]
 
-#: Parameters of commands that name files of data.
-_DATA_FILES = ("file", "prices", "predictions", "parts", "benchmark", "receipts", "universe", "delisting_returns",
-               "sectors", "market_caps", "factors", "regimes", "costs_file", "costs_files", "holdings", "record",
-               "returns", "positions", "fills")  # fmt: skip
+
+class DataFile(click.Path):
+    """A file of data, of those that --column, --tz and their like say how to read."""
+
+
+#: One that may not exist: our own loaders say what is wrong with it, in one line.
+DATA = DataFile(path_type=Path)
 
 
 class Bounded(click.ParamType):  # type: ignore[type-arg]
@@ -55,6 +58,7 @@ def data_files(context: click.Context) -> list[str | Path]:
     """The files of data that a command is given, and where receipts beside them would lie."""
     from assay.data.files.predictions import receipts_path
 
-    given = [context.params[name] for name in _DATA_FILES if context.params.get(name)]
+    names = [str(option.name) for option in context.command.params if isinstance(option.type, DataFile)]
+    given = [context.params[name] for name in names if context.params.get(name)]
     beside = [receipts_path(part) for part in context.params.get("parts") or ()]  # read where they are there
     return [file for item in given for file in (item if isinstance(item, tuple) else (item,))] + beside
