@@ -217,7 +217,7 @@ _LAKHS = r"\d{1,2}(?:,\d{2})+,\d{3}(?:\.\d+)?(?!\d)"
 _GROUPED = r"\d{1,3}(?:[,.'_\u00a0]\d{3})+(?:[.,]\d+)?(?!\d)"
 _NUMBER = rf"[+-]?(?:{_LAKHS}|{_GROUPED}|\d+(?:[.,]\d+)?|\.\d+)(?:e[+-]?\d+)?"
 _ONE = rf"([+-]?)\s*(?:r\$|us\$|[$€£₹¥])?\s*({_NUMBER})(?:\s*({_any_of(_SCALES)}))?\s*(\+)?"
-_PRINT = re.compile(rf"{_ONE}(?:\s*(?:-|to\b|\.\.+|…|[,;](?=\s))\s*{_ONE})?")
+_PRINT = re.compile(rf"{_ONE}(?:\s*(?:-|to\b|\.\.+|…|[~〜～]|[,;](?=\s))\s*{_ONE})?")
 _FRACTION = re.compile(r"(\d{1,9})/(0*[1-9]\d{0,8})")
 
 
@@ -261,6 +261,8 @@ def parse_print(text: str, unit: str = "", decimal: str = ".") -> Printed:
     tail = first[2] or last[2]
     value, step, decimals = _number(first[0] + first[1], decimal, tail, unit)
     end, end_step, _ = _number(last[0] + last[1], decimal, last[2] or tail, unit)
+    if end < value < 0:  # "-19% ~ -22%"
+        value, end, step, end_step = end, value, end_step, step
     if end < value:
         raise InputError(f"printed figure {text!r}: the range runs downwards; print its low end first")
     if not math.isfinite(value) or not math.isfinite(end):

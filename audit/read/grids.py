@@ -55,7 +55,25 @@ class Grid:
     @cached_property
     def metric_column(self) -> int:
         """The column whose cells name the metrics of their rows (``model, metric, value``); 0 unless one says so."""
-        return next((i for i, cell in enumerate(self.header) if i and bare(cell.text) in wordset("metric_titles")), 0)
+        titled = (i for i, cell in enumerate(self.header) if i and bare(cell.text) in wordset("metric_titles"))
+        second = [row.cells[1].text for row in self.rows if len(row.cells) > 1] if len(self.header) > 2 else []
+        below = not bare(self.header[1].text) and all(read_role(name).metric for name in second) if second else False
+        return next(titled, int(below))  # of two columns without a title the right one may name them
+
+    @cached_property
+    def further_keys(self) -> tuple[int, ...]:
+        """Columns of words or settings right of the first, without which rows of one name are not told apart."""
+        keys = [0]
+        for column, (cell, role) in enumerate(zip(self.header[1:], self.heads[1:], strict=True), 1):
+            rows = [row.cells for row in self.rows if len(row.cells) > column]
+            names = [tuple(cells[key].text for key in keys) for cells in rows]
+            if len(set(names)) == len(names) or role.metrics or "loss" in padded(cell.text):
+                break
+            texts = {cells[column].text for cells in rows}
+            worded = not any(pattern("begins_figure").match(text.strip(" *_`$~")) for text in texts)
+            if (worded or role.setting) and len(texts) > 1 and not says(cell.text, "note_titles"):
+                keys.append(column)
+        return tuple(keys[1:])
 
     @cached_property
     def by_column(self) -> bool:
@@ -80,9 +98,21 @@ class Grid:
 def table_grid(lines: Sequence[Line], block: int) -> Grid:
     """The lines of a table in Markdown or separated values."""
     header, mark = (lines[0].table.header, lines[0].table.mark) if lines and lines[0].table else ((), "|")
-    rows = [(split_cells(line.text, mark), line.number) for line in lines if line.kind == "table_row"]
-    made = (Row(header[: len(cells)], cells, (number,) * len(cells)) for cells, number in rows)
-    return Grid(header, tuple(made), tuple(lines), block)
+    rows: list[Row] = []
+    for line in lines:
+        if line.kind == "table_row":
+            cells = split_cells(line.text, mark)
+            rows.append(_under(rows, Row(header[: len(cells)], cells, (line.number,) * len(cells))))
+    return Grid(header, tuple(rows), tuple(lines), block)
+
+
+def _under(rows: Sequence[Row], row: Row) -> Row:
+    """A row whose first cell is blank before a name, as of the last row that says what it is of: its cell, once more."""
+    first, second = ([cell.text.strip(" *_`") for cell in row.cells] + ["", ""])[:2]
+    if first or not rows or not second[:1].isalpha() or says(second, "whole_rows") or read_role(second).metrics:
+        return row
+    above = rows[-1]
+    return replace(row, cells=(above.cells[0], *row.cells[1:]), lines=(above.lines[0], *row.lines[1:]))
 
 
 def place_grid(sheet: Sheet, grid: Grid, context: Context) -> None:
@@ -146,7 +176,8 @@ class _Cells:
     def _keys(self) -> list[int]:
         """The columns whose cells name the row."""
         keys, cells = [], self.row.cells
-        figure = [bool(m) and m[0].start <= c.column + 3 for m, c in zip(self.tokens, cells, strict=True)]
+        figure = [bool(m) and m[0].kind != "name" and m[0].start <= c.column + 3
+                  for m, c in zip(self.tokens, cells, strict=True)]  # fmt: skip
         for column, (cell, title) in enumerate(zip(cells, self.titles, strict=False)):
             measured, kind = bool(read_role(title).metrics), names_record(title)
             if column == 0:
@@ -155,6 +186,7 @@ class _Cells:
                 mine = bool({bare(title), bare(title).removesuffix("s")} & wordset("position_titles"))
             else:
                 mine = bool(kind and cell.text.strip(" -–—*_`")) and not measured and not figure[column]
+                mine = mine or column in self.grid.further_keys
             keys += [column] if mine and (column != self.grid.metric_column or not column) else []
         index = len(keys) > 1 and keys[0] == 0 and figure[0] and bare(self.titles[0]) in {"", *wordset("index_titles")}
         return keys[1:] if index else keys
@@ -164,7 +196,7 @@ class _Cells:
         first = cells[grid.metric_column].text if grid.metric_column < len(cells) else ""
         name, second = (title, first) if grid.by_column else (first, "" if grid.metric_column else title)
         reason = self._no_figure(title, name, second)
-        context = fold(base, (Label(title, "column"),)) if self.by_row else base
+        context = base if grid.by_column else fold(base, (Label(title, "column"),))
         siblings = self.titles[: len(cells)] if grid.by_column else ()
         reading = named(context, name, second="" if reason else second, after=cells[column].text, siblings=siblings,
                         row=not grid.by_column)  # fmt: skip
@@ -207,7 +239,7 @@ class _Cells:
 
     def _figure(self, column: int, mine: list[Token], reading: Reading, name: str) -> None:
         """One cell: a bare figure is the metric's value; anything longer is prose about it."""
-        cell, title, grid, line = self.row.cells[column], self.titles[column], self.grid, self.row.lines[0]
+        cell, title, grid, line = self.row.cells[column], self.titles[column], self.grid, self.row.lines[-1]
         metric, local, figures = reading.metric, reading.context, numbers(mine)
         spot = self.spot(column, f"t{grid.block}.{line if grid.by_column else f'c{column}'}")
         starts = bool(figures) and not cell.text[: max(0, figures[0].start - cell.column)].strip(" *_`")
@@ -262,6 +294,14 @@ def _matrix_labels(grid: Grid) -> list[tuple[str, ...]]:
     return [tuple(JOINT.join(pair[::turned]) for pair in row) for row in pairs]
 
 
+def _span(spans: dict[int, tuple[int, Cell, int]], cells: list[Cell], places: list[int]) -> None:
+    """Add the cells of rows above that span the place where a row stands."""
+    while (left := spans.pop(len(cells), (0, Cell("", 0), 0)))[0] > 1:
+        spans[len(cells)] = (left[0] - 1, *left[1:])
+        cells.append(left[1])
+        places.append(left[2])
+
+
 def html_grid(body: Sequence[Line], block: int) -> Grid:
     """An HTML table, whose rows and cells may run over several lines."""
     blank = partial(pattern("html_tag").sub, lambda tag: " " * len(tag[0]))
@@ -270,15 +310,21 @@ def html_grid(body: Sequence[Line], block: int) -> Grid:
     starts = list(itertools.accumulate((len(line.text) + 1 for line in lines), initial=0))
     header: tuple[Cell, ...] = ()
     rows: list[Row] = []
+    spans: dict[int, tuple[int, Cell, int]] = {}  # of a column: rows that its last cell still spans, the cell, its line
     for row in pattern("html_row").finditer(tagged):
         cells, places, heads = list[Cell](), list[int](), True
         for match in pattern("html_cell").finditer(tagged, row.start(1), row.end(1)):
+            _span(spans, cells, places)
             inner = shown[match.start(2) : match.end(2)]
             begin = match.start(2) + len(inner) - len(inner.lstrip())
             at = bisect_right(starts, begin, hi=len(body)) - 1
             cells.append(Cell(inner.strip().split("\n")[0].strip(), begin - starts[at]))
             places.append(body[at].number)
             heads = heads and match[1].lower() == "h"
+            if span := pattern("row_span").match(match[0]):
+                names = match[1].lower() == "h" or not _is_figure(cells[-1].text)
+                spans[len(cells) - 1] = (int(span[1]), cells[-1] if names else Cell("", 0), places[-1])
+        _span(spans, cells, places)
         if cells and not header and (heads or not any(char.isdecimal() for cell in cells for char in cell.text)):
             header = tuple(cells)
         elif cells:

@@ -11,13 +11,14 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from assay.audit.read.words import pattern, table
+from assay.audit.read.words import pattern, table, wordset
 
 __all__ = ["Token", "scan_line"]
 
 _RUN = re.compile(r"\d[\d.,'’_\u00a0\u202f]*\d|\d")
 #: A letter of an alphabet (not an ideograph, which stands beside digits without belonging to them).
 _LETTER = r"(?:(?![\u2e80-\U0010ffff])[^\W\d])"
+_WAVES, _MINUS = tuple("~～〜"), tuple("-−–")
 _LETTERS, _NAME_TAIL, _NAME_HEAD, _NAMED, _WORD = (
     re.compile(form)
     for form in (f"{_LETTER}*", rf"(?:{_LETTER}|\d)*", rf"(?:{_LETTER}|[\d-])*$", rf"{_LETTER}-?$", r"\S+")
@@ -155,6 +156,9 @@ def _with_prefix(text: str, begin: int) -> int:
     """Where the figure begins once sign, bound, currency and "about" are taken in."""
     match = pattern("figure_prefix").search(text, max(0, begin - 28), begin)
     start = match.start() if match else begin
+    if text[start : start + 1] in _WAVES and pattern("figure_end").search(text[max(0, start - 6) : start]):
+        start += 1  # of a range, "15% ~ 20%"
+        start += len(text[start:begin]) - len(text[start:begin].lstrip())
     for index in range(start, begin):
         before = text[index - 1] if index else " "
         joins = before.isdecimal() or _LETTERS.fullmatch(before) or before in ")%]\0" or text[index + 1] == " "
@@ -182,15 +186,18 @@ def _joined(text: str, tokens: list[Token]) -> list[Token]:
 def _is_range(text: str, first: Token, second: Token) -> bool:
     between = text[first.end : second.start]
     mark = between.strip()
-    if not pattern("range_join").fullmatch(between) and not (mark in ("-", "–", "—", "to") and len(between) <= 4):
+    if mark not in wordset("range_marks") or len(between) > 4:
         return False
-    if first.text[:1] in "<>≥≤+" or second.text[:1] in "<>≥≤+-−" or "+" in first.text or " to " in first.text:
+    minus = first.text[:1] in _MINUS and second.text[:1] in _MINUS  # "-5% to -10%"
+    if first.text[:1] in "<>≥≤+" or (second.text[:1] in "<>≥≤+-−" and not minus):
+        return False
+    if "+" in first.text or " to " in first.text:
         return False
     if mark == "to" and pattern("from_ahead").search(text[max(0, first.start - 8) : first.start]):
         return False
     tails = [pattern("figure_head").sub("", token.text).lower().rstrip("+") for token in (first, second)]
-    if mark not in (between, "to") and tails[0] != tails[1] and not {*tails} <= {"kb", "mb", "gb", "k", "m"}:
+    if mark not in (between, "to", *_WAVES) and tails[0] != tails[1] and not {*tails} <= {"kb", "mb", "gb", "k", "m"}:
         return False
     ends = [pattern("rough_figure").search(token.text) for token in (first, second)]
     low, high = (float(end[0].replace(",", ".")) if end else float("nan") for end in ends)
-    return low < high or (tails[0] != tails[1] and low == low and high == high)
+    return low < high or (minus and low != high) or (tails[0] != tails[1] and low == low and high == high)
