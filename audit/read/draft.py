@@ -23,7 +23,7 @@ from assay.audit.read.records import assemble
 from assay.audit.read.relations import attach
 from assay.audit.read.sheet import MAX_TOKENS, Draft, Sheet, Spot, numbers
 from assay.audit.read.tokens import Token
-from assay.audit.read.words import mentions, pattern, plain, read_role, says, table, wordset
+from assay.audit.read.words import bare, mentions, pattern, plain, read_role, says, table, words_of, wordset
 
 __all__ = ["draft_claims"]
 
@@ -42,6 +42,7 @@ class _Walk:
     title: str = ""
     label: str = ""
     owner: str = ""
+    outer: list[tuple[int, str, str]] = field(default_factory=list)  # columns of open items, and what was named before
     pooled: dict[tuple[str, ...], str] = field(default_factory=dict)
     headings: tuple[str, ...] = ()
     block: int = 0
@@ -75,6 +76,17 @@ class _Walk:
         if self.owner and self.owner != self.label:
             context = replace(fold(context, (Label(self.owner, "title"),)), topic=context.topic)
         return fold(context, (Label(self.label, "title"),)) if self.label else context
+
+    def nested(self, line: Line) -> bool:
+        """Whether the next line is an item of a list below an item of a list."""
+        below = next((other for other in self.lines[line.number : line.number + 2] if other.kind != "blank"), line)
+        depth, inner = (len(text) - len(text.lstrip()) for text in (line.text, below.text))
+        return line.kind == below.kind == "item" and inner > depth
+
+    def leave(self, depth: int) -> None:
+        """Close the items of lists that a line at this column is not below."""
+        while self.outer and depth <= self.outer[-1][0]:
+            _, self.label, self.owner = self.outer.pop()
 
     def entitle(self, text: str) -> None:
         """A title line names what follows, until the next one or a heading; a run that it names outlives plain ones."""
@@ -134,7 +146,7 @@ def draft_claims(text: str, *, title: str = "", source: str = "", form: str = ""
 def _line(walk: _Walk, index: int) -> None:
     line = walk.lines[index]
     if line.headings != walk.headings:
-        walk.headings, walk.label, walk.owner = line.headings, "", ""
+        walk.headings, walk.label, walk.owner, walk.outer = line.headings, "", "", []
     if line.kind in ("blank", "rule", "fence"):
         walk.scan(line)
     elif line.kind == "heading":
@@ -164,6 +176,7 @@ def _line(walk: _Walk, index: int) -> None:
 
 def _body(walk: _Walk, line: Line) -> None:
     """A paragraph line or a list item: a label with its value, or prose."""
+    walk.leave(len(line.text) - len(line.text.lstrip()))
     text, spot, tokens = line.text, walk.spot(line), walk.scan(line)
     bullet = pattern("bullet").match(text)
     start = bullet.end() if bullet else len(text) - len(text.lstrip())
@@ -184,6 +197,8 @@ def _body(walk: _Walk, line: Line) -> None:
     bold = text[start:].startswith(("**", "__")) and text.rstrip().endswith(("**", "__", ":", "**:", ")", "："))
     bold = bold and line.kind == "text"
     closed = match is not None and not text[label_end:].strip(" *_`")
+    nested = bullet is not None and len(text) <= 80 and walk.nested(line)
+    closed = closed or nested
     figures = any(token.kind == "number" for token in tokens)
     titled = bold and not match and not read_role(text).metrics
     if match and figures:
@@ -197,6 +212,7 @@ def _body(walk: _Walk, line: Line) -> None:
     else:
         place_prose(spot, tokens, replace(context, topic=""))
     if ((closed or bold) and not figures) or (bold and (titled or closed)):
+        walk.outer += [(len(text) - len(text.lstrip()), walk.label, walk.owner)] if nested else []
         walk.entitle(label)
 
 
@@ -212,6 +228,9 @@ def _labelled(
     if walk.sized and pattern("layer_name").search(plain(name)):
         metric, local = "parameters_part", replace(local, label=name)
     classes = local.label.split(" / ")
+    if metric == "benchmark_return" and mentions(plain(text[end:])):
+        metric = ""  # "Buy & Hold: CAGR 8%, Sharpe 0.5"
+        local = replace(local, group=(*local.group, plain(name)), topic="")
     if not metric:
         _unnamed(walk, line, label, figures, local, reading.reason)
     elif not figures or (metric == "class_share" and figures[1:]) or not _is_value(text, end, figures, metric):
@@ -245,9 +264,13 @@ def _unnamed(
     spot, text = walk.spot(line), line.text
     named_split = pattern("split_name").fullmatch(plain(label[0])) if len(figures) == 1 else None
     split = table("named_splits").get(named_split[1]) if named_split else None
+    role, inside = read_role(label[0]), mentions(plain(text[label[1] :]))
+    names = role.entity or role.earlier or bare(label[0]) in wordset("benchmarks")
+    if inside and names and not role.setting and not role.goal and len(words_of(plain(label[0]))) <= 4:
+        local = replace(local, group=(*local.group, plain(label[0]).strip(" *")))  # "- BTC: Sharpe 1.2, drawdown 8%"
     if split and figures[0].text.endswith("%") and pattern("of_or_end").match(text[figures[0].end :]):
         walk.spot(line, item=" ").claim(figures[0], "split_share", replace(local, split="", label=split))
-    elif (local.settings or reason == SETTING) and not mentions(plain(text[label[1] :])):
+    elif (local.settings or reason == SETTING) and not inside:
         spot.exclude(figures, SETTING)
     else:
         place_prose(spot, figures, replace(local, topic="") if reason else local)

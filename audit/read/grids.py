@@ -183,7 +183,8 @@ class _Cells:
             if column == 0:
                 mine = not (figure[0] and measured and kind != "position") and "loss" not in padded(title)
             elif kind == "position":
-                mine = bool({bare(title), bare(title).removesuffix("s")} & wordset("position_titles"))
+                words = bare(title).removesuffix(" id")
+                mine = bool({words, words.removesuffix("s")} & wordset("position_titles"))
             else:
                 mine = bool(kind and cell.text.strip(" -–—*_`")) and not measured and not figure[column]
                 mine = mine or column in self.grid.further_keys

@@ -103,6 +103,7 @@ def _around(context: Context, label: Label) -> Context:
     split = context.split if not role.split or (_is_done(role, text) and not key) else role.split
     compared = (f"{link}{article}{role.earlier}" for link in phrases("comparing") for article in (" ", " the ", " a "))
     group = (role.entity,) if role.entity and not role.metrics and not role.setting else ()
+    group = (bare(text),) if group and key and any(map(str.isdecimal, text)) else group
     if role.earlier and not role.metric and not any(has(words, phrase) for phrase in compared):
         group = (" ".join(dict.fromkeys([*role.entity.split(), role.earlier])),)
     return replace(

@@ -382,6 +382,7 @@ def _cost_before(folded: str, mention: Mention, token: Token, previous_end: int)
     else:
         clear = pattern("short_bracket").sub(" ", gap, count=1)
         linked = not pattern("not_a_link").search(clear) and wordset("links").issuperset(words_of(clear))
+        linked = linked and not pattern("other_script").search(clear)
     # "60% win rate with 2.12 profit factor": the name right behind another figure is of that.
     taken = 0 < previous_end <= mention.start and not folded[previous_end : mention.start].strip(" *_`")
     linked = linked and not (taken and gap.strip(" *_`:="))
@@ -392,7 +393,7 @@ def _cost_before(folded: str, mention: Mention, token: Token, previous_end: int)
 def _cost_after(gap: str) -> float:
     words = words_of(gap)
     linked = len(words) <= 4 and wordset("links_after").issuperset(words) and len(gap) <= 45
-    clean = not pattern("not_a_link_after").search(gap)
+    clean = not pattern("not_a_link_after").search(gap) and not pattern("other_script").search(gap)
     return 0.5 + len(gap.strip(" *_`")) / 10 if linked and clean else _APART
 
 

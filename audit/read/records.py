@@ -96,15 +96,15 @@ def _tell_apart(placed: list[Placed]) -> None:
     whole = {figure.block for figure, closed in trades if not closed}
     for figure, closed in trades:
         figure.label = "closed" if closed and figure.block in whole and not figure.label else figure.label
-    twins: dict[tuple[object, ...], list[Placed]] = defaultdict(list)
-    for figure in placed:
-        if figure.block and figure.record:
-            at = figure.context
-            twins[figure.record, figure.line, figure.metric, at.split, figure.name, at.at, at.group].append(figure)
-    for found in twins.values():
-        for figure in found if len({figure.context.entity for figure in found}) > 1 else ():
-            entity = (figure.context.entity,) if figure.context.entity else ()
-            figure.context = replace(figure.context, group=(*figure.context.group, *entity))
+    twins: dict[tuple[object, ...], set[str]] = defaultdict(set)
+    told = [figure for figure in placed if figure.block and figure.record]
+    for figure in told:
+        at = figure.context
+        twins[figure.record, figure.metric, at.split, figure.name, at.at, at.group].add(at.entity)
+    apart = {(key[0], entity) for key, found in twins.items() if len(found) > 1 for entity in found if entity}
+    for figure in told:
+        if (figure.record, figure.context.entity) in apart:
+            figure.context = replace(figure.context, group=(*figure.context.group, figure.context.entity))
 
 
 def _key(figure: Placed, name: str) -> Key:
