@@ -107,7 +107,7 @@ def table_grid(lines: Sequence[Line], block: int) -> Grid:
 
 
 def _under(rows: Sequence[Row], row: Row) -> Row:
-    """A row whose first cell is blank before a name, as of the last row that says what it is of: its cell, once more."""
+    """A row whose first cell is blank before a name, with the first cell of the row above once more."""
     first, second = ([cell.text.strip(" *_`") for cell in row.cells] + ["", ""])[:2]
     if first or not rows or not second[:1].isalpha() or says(second, "whole_rows") or read_role(second).metrics:
         return row

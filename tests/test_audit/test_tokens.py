@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from assay.audit.claims.intervals import parse_print
 from assay.audit.read.tokens import scan_line
 
 LINES = [
@@ -60,6 +61,16 @@ KINDS = [
 @pytest.mark.parametrize(("line", "kind"), KINDS)
 def test_what_is_no_figure_is_told_apart(line: str, kind: str) -> None:
     assert [token.kind for token in scan_line(line)] == [kind]
+
+
+@pytest.mark.parametrize(("line", "low", "high"), [
+    ("drawdown -19% ~ -22%", -0.22, -0.19), ("15% ~ 20%", 0.15, 0.20), ("-5% to -10%", -0.10, -0.05),
+    ("0.5 ~ 0.8", 0.5, 0.8), ("-5% – -10%", -0.10, -0.05),
+])  # fmt: skip
+def test_a_range_may_fall_below_zero_and_be_drawn_with_a_wave(line: str, low: float, high: float) -> None:
+    (token,) = scan_line(line)
+    read = parse_print(token.text)
+    assert (read.bound, read.value, read.end) == ("range", low, high)
 
 
 _PIECES = st.sampled_from(

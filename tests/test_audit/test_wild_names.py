@@ -153,3 +153,32 @@ def test_each_change_of_a_sentence_is_of_the_pair_beside_it(fall: str, wrong: li
 )  # fmt: skip
 def test_what_is_validated_is_no_split(heading, split):
     assert [claim.split for claim in draft_claims(f"## {heading}\n\n- Sharpe: 1.31\n").claims.claims] == [split]
+
+
+@pytest.mark.parametrize(
+    ("text", "groups"),
+    [
+        ("- BTC: Sharpe 1.2, drawdown 8%\n- ETH: Sharpe 1.1, drawdown 9%", ["btc", "btc", "eth", "eth"]),
+        ("Buy & Hold: CAGR 1.55%, Sharpe 0.13", ["buy & hold"] * 2),
+        ("- cut\n  - `book`\n    - CAGR = 29%\n  - `sale`\n    - CAGR = 19%\n\n- Sharpe: 1.2", ["book", "sale", "main"]),
+        ("```\nOLS win_rate: 0.45\nKalman win_rate: 0.45\nKalman trades: 11\n```", ["ols", "kalman", "kalman"]),
+    ],
+)  # fmt: skip
+def test_items_and_the_words_of_labels_name_runs(text: str, groups: list[str]) -> None:
+    assert [claim.group for claim in draft_claims(f"# R\n\n{text}\n").claims.claims] == groups
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["- 50개 가설 중 최고를 선택해도 Sharpe", '<input id="x" step="0.0001" placeholder="0.12: drawdown of 12%">'],
+)
+def test_neither_words_of_another_script_nor_attributes_of_tags_link_a_figure(line: str) -> None:
+    assert read(line) == []
+
+
+def test_keys_count_winners_and_keep_their_digits() -> None:
+    text = '{"1_candle": {"winning_trade_count": 4, "trades": 9}, "4_candle": {"trades": 9}}'
+    drafted = draft_claims(text, form="json").claims.claims
+    assert [(c.metric, c.group) for c in drafted] == [
+        ("winning_trades", "1 candle"), ("trades", "1 candle"), ("trades", "4 candle"),
+    ]  # fmt: skip

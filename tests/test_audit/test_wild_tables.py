@@ -192,3 +192,40 @@ def test_numbered_rows_of_scores_are_classes() -> None:
 
 def test_a_table_none_of_whose_lines_can_be_read_says_nothing():
     assert draft_claims("[" * 9_000, source="a", form="csv").claims.claims == ()
+
+
+def test_a_cell_that_spans_rows_names_each_of_them() -> None:
+    spanned = "<table><tr><th></th><th></th><th>lr</th><th>lstm</th></tr>{}</table>".format(
+        "".join(
+            f'<tr><th rowspan="2">{name}</th><th>MAE</th><td>3.2</td><td>2.9</td></tr>'
+            "<tr><th>MAPE</th><td>3.8</td><td>3.6</td></tr>"
+            for name in ("CVX", "XOM")
+        )
+    )
+    assert [(metric, shown, group) for metric, shown, group, *_ in placed(spanned)] == [
+        (metric, shown, f"{name} / {model}")
+        for name in ("cvx", "xom")
+        for metric, shown, model in [
+            ("mae", "3.2", "lr"), ("mae", "2.9", "lstm"), ("mape", "3.8", "lr"), ("mape", "3.6", "lstm")
+        ]
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("rows", "groups"),
+    [
+        (("Pair | Method | Sharpe", "KBE | OLS | 0.35", " | Kalman | 0.19"), ["kbe / ols", "kbe / kalman"]),
+        (("mode | volume | Sharpe", "bars | THIN | 0.5", "bars | HEAVY | 0.6"), ["bars / thin", "bars / heavy"]),
+        (("Date | Run | Sharpe", "2026-02-05 | p_v5_h5 | 0.5", "2026-02-05 | p_v6_h5 | 0.6"), ["p v5 h5", "p v6 h5"]),
+    ],
+)  # fmt: skip
+def test_a_row_is_named_by_as_many_cells_as_tell_it_from_the_others(rows: tuple[str, ...], groups: list[str]) -> None:
+    assert [claim.group for claim in claims(table(*rows))] == groups
+
+
+def test_the_drawdown_of_a_day_of_a_curve_is_no_maximum() -> None:
+    curve = '[{"date": "20200316", "nav": 7584.75, "drawdown": -0.25}, {"sharpe": 1.2, "drawdown": -0.31}]'
+    assert [(c.metric, c.printed) for c in draft_claims(curve, form="json").claims.claims] == [
+        ("sharpe", "1.2"), ("max_drawdown", "-0.31"),
+    ]  # fmt: skip
+    assert [shown for _, shown, *_ in placed(table("Date | Equity | Drawdown", "2020-03-16 | 7584.75 | -25%"))] == []
