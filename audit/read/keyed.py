@@ -131,7 +131,9 @@ def _block_line(match: re.Match[str], levels: list[Level], number: int) -> tuple
 
 
 def scan_program(lines: Sequence[str]) -> list[list[Entry]]:
-    """The figures of a program under quoted keys that name a result (a saved checkpoint): all else there is code."""
+    """The figures of a program that saves a model, under quoted keys that name a result: all else there is code."""
+    if not any("state_dict" in line for line in lines):
+        return [[]] * len(lines)
     walk, other = _Flow([Level("")]), wordset("no_program_metrics")
     shown = ((line, walk.line(line, len(line) - len(line.lstrip(" #")))) for line in lines)  # comments show results
     return [

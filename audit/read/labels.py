@@ -132,6 +132,8 @@ def _trains(role: Role, text: str) -> bool:
 def _is_done(role: Role, text: str) -> bool:
     """Whether a heading's "training", "test" or "validation" is what is done ("Phase 2 validation"), not the rows."""
     folded = plain(text)
+    if len(role.entity.split()) >= 5 or pattern("split_purpose").search(folded):
+        return True  # a sentence, "candidate for walk-forward"
     alone = not role.entity if role.split == "test" else pattern("validation_alone").fullmatch(folded)
     tested = role.split in ("test", "validation") and not alone and not pattern("tested_rows").search(folded)
     return _trains(role, text) or tested
@@ -291,6 +293,8 @@ def _remainder(text: str, role: Role) -> str:
 def _implied_split(text: str, siblings: Sequence[str]) -> str:
     """A name without a split beside the same name with ``val_`` is of the training."""
     own, metric = bare(text), read_role(text).metric
+    if metric and "is" in (*own.split()[:1], *own.split()[-1:]):  # "IS Sharpe" beside "OOS Sharpe"
+        return "train"
     twins = [name for name in siblings if bare(name).startswith("val ") and bare(name) != own]
     paired = any(bare(name) == f"val {own}" or (metric and read_role(name).metric == metric) for name in twins)
     return "train" if paired else ""

@@ -160,7 +160,7 @@ def test_what_is_validated_is_no_split(heading, split):
     [
         ("- BTC: Sharpe 1.2, drawdown 8%\n- ETH: Sharpe 1.1, drawdown 9%", ["btc", "btc", "eth", "eth"]),
         ("Buy & Hold: CAGR 1.55%, Sharpe 0.13", ["buy & hold"] * 2),
-        ("- cut\n  - `book`\n    - CAGR = 29%\n  - `sale`\n    - CAGR = 19%\n\n- Sharpe: 1.2", ["book", "sale", "main"]),
+        ("- no\n  - `book`\n    - CAGR = 29%\n  - `sale`\n    - CAGR = 9%\n\n- Sharpe: 1.2", ["book", "sale", "main"]),
         ("```\nOLS win_rate: 0.45\nKalman win_rate: 0.45\nKalman trades: 11\n```", ["ols", "kalman", "kalman"]),
     ],
 )  # fmt: skip
