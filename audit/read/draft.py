@@ -191,7 +191,9 @@ def _body(walk: _Walk, line: Line) -> None:
     match = None if match and pattern("label_ends").search(plain(match[1])) else match
     inside = [token for token in tokens if match and token.start < start + match.end(1) and token.kind == "number"]
     classed = len(inside) == 1 and inside[0].start == start and match and pattern("class_number").match(plain(match[1]))
-    if match and inside and not (classed and read_role(match[1]).metric in wordset("numbered_classes")):
+    counted = match is not None and pattern("counted_name").fullmatch(match[1]) and not read_role(match[1]).metrics
+    classed = classed and read_role(match[1]).metric in wordset("numbered_classes")
+    if match and inside and not (classed or (counted and mentions(plain(text[start + match.end() :])))):
         match = None  # a figure before the colon: prose
     label, label_end = (match[1], start + match.end()) if match else (text[start:], start)
     bold = text[start:].startswith(("**", "__")) and text.rstrip().endswith(("**", "__", ":", "**:", ")", "："))
@@ -265,9 +267,13 @@ def _unnamed(
     named_split = pattern("split_name").fullmatch(plain(label[0])) if len(figures) == 1 else None
     split = table("named_splits").get(named_split[1]) if named_split else None
     role, inside = read_role(label[0]), mentions(plain(text[label[1] :]))
-    names = role.entity or role.earlier or bare(label[0]) in wordset("benchmarks")
-    if inside and names and not role.setting and not role.goal and len(words_of(plain(label[0]))) <= 4:
-        local = replace(local, group=(*local.group, plain(label[0]).strip(" *")))  # "- BTC: Sharpe 1.2, drawdown 8%"
+    at_once = inside and figures and min(inside[0].start, figures[0].start - label[1]) <= 4
+    name = plain(label[0]).strip(" *")
+    names = role.entity or role.earlier or bare(name) in wordset("benchmarks") or any(map(str.isdecimal, name))
+    if at_once and names and not role.setting and not role.goal and len(words_of(name)) <= 4:
+        dated = role.at[:2] in ("19", "20") and role.entity in ("", bare(name))
+        run = () if dated or role.at else (name,)  # "- BTC: Sharpe 1.2, drawdown 8%", "- 2019: Sharpe 1.3"
+        local = replace(local, group=(*local.group, *run), at=bare(name) if dated else local.at)
     if split and figures[0].text.endswith("%") and pattern("of_or_end").match(text[figures[0].end :]):
         walk.spot(line, item=" ").claim(figures[0], "split_share", replace(local, split="", label=split))
     elif (local.settings or reason == SETTING) and not inside:
@@ -331,7 +337,7 @@ def _name_value(walk: _Walk, line: Line, tokens: list[Token], context: Context, 
     metric = named(context, match[1], after=text[match.end() :]).metric if match else ""
     if not metric and pattern("program").search(text):
         return
-    if match and value and len(text[match.end() : value.start]) < 12:
+    if match and value and (not metric or len(text[match.end() : value.start]) < 12):
         _labelled(walk, line, (match[1], match.end()), tokens, context, f".{label}")
     else:
         place_prose(spot, tokens, replace(context, topic=""))

@@ -58,7 +58,14 @@ class Grid:
         titled = (i for i, cell in enumerate(self.header) if i and bare(cell.text) in wordset("metric_titles"))
         second = [row.cells[1].text for row in self.rows if len(row.cells) > 1] if len(self.header) > 2 else []
         below = not bare(self.header[1].text) and all(read_role(name).metric for name in second) if second else False
-        return next(titled, int(below))  # of two columns without a title the right one may name them
+        measured = sum(bool(role.metrics) for role in self.heads) > 1  # and it names what a model was trained by
+        return 0 if measured else next(titled, int(below))  # of two columns without a title the right one may name them
+
+    @cached_property
+    def telling(self) -> frozenset[int]:
+        """The columns no two of whose cells are alike."""
+        cells = [[row.cells[at].text for row in self.rows if len(row.cells) > at] for at in range(len(self.header))]
+        return frozenset(at for at, texts in enumerate(cells) if len(set(texts)) == len(texts))
 
     @cached_property
     def further_keys(self) -> tuple[int, ...]:
@@ -190,7 +197,7 @@ class _Cells:
                 mine = mine or column in self.grid.further_keys
             keys += [column] if mine and (column != self.grid.metric_column or not column) else []
         index = len(keys) > 1 and keys[0] == 0 and figure[0] and bare(self.titles[0]) in {"", *wordset("index_titles")}
-        return keys[1:] if index else keys
+        return keys[1:] if index and not self.grid.telling.isdisjoint(keys[1:]) else keys
 
     def _cell(self, column: int, mine: list[Token], base: Context) -> None:
         title, cells, grid = self.titles[column], self.row.cells, self.grid
@@ -326,7 +333,10 @@ def html_grid(body: Sequence[Line], block: int) -> Grid:
                 names = match[1].lower() == "h" or not _is_figure(cells[-1].text)
                 spans[len(cells) - 1] = (int(span[1]), cells[-1] if names else Cell("", 0), places[-1])
         _span(spans, cells, places)
-        if cells and not header and (heads or not any(char.isdecimal() for cell in cells for char in cell.text)):
+        pairs = list(zip(header, cells, strict=False)) if heads and not rows else []
+        if pairs and not any(above.text and below.text for above, below in pairs):
+            header = tuple(below if below.text else above for above, below in pairs)  # names of an index, on a line apart
+        elif cells and not header and (heads or not any(char.isdecimal() for cell in cells for char in cell.text)):
             header = tuple(cells)
         elif cells:
             titles = (header or (Cell("", 0),) * len(cells))[: len(cells)]

@@ -286,7 +286,8 @@ def _without_metrics(text: str) -> str:
 
 def _remainder(text: str, role: Role) -> str:
     """The words of a label beside its metric's name that alone say nothing, but tell it from its like ("Total F1")."""
-    words = [word for word in words_of(_without_metrics(text[:300])) if word not in table("named_splits")]
+    said = wordset("units_of_labels").union(table("named_splits"))
+    words = [word for word in words_of(_without_metrics(text[:300])) if word not in said]
     return "" if role.split or role.statistic or role.average or "overall" in words else " ".join(words[:4])
 
 
