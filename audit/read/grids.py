@@ -335,7 +335,7 @@ def html_grid(body: Sequence[Line], block: int) -> Grid:
         _span(spans, cells, places)
         pairs = list(zip(header, cells, strict=False)) if heads and not rows else []
         if pairs and not any(above.text and below.text for above, below in pairs):
-            header = tuple(below if below.text else above for above, below in pairs)  # names of an index, on a line apart
+            header = tuple(below if below.text else above for above, below in pairs)  # names of an index
         elif cells and not header and (heads or not any(char.isdecimal() for cell in cells for char in cell.text)):
             header = tuple(cells)
         elif cells:
