@@ -56,27 +56,21 @@ class Grid:
     def metric_column(self) -> int:
         """The column whose cells name the metrics of their rows (``model, metric, value``); 0 unless one says so."""
         titled = (i for i, cell in enumerate(self.header) if i and bare(cell.text) in wordset("metric_titles"))
-        second = [row.cells[1].text for row in self.rows if len(row.cells) > 1] if len(self.header) > 2 else []
-        below = not bare(self.header[1].text) and all(read_role(name).metric for name in second) if second else False
+        second = [row.cells[1].text for row in self.rows if len(row.cells) > 2]
+        untitled = len(self.header) > 2 and not bare(self.header[1].text)
         measured = sum(bool(role.metrics) for role in self.heads) > 1  # and it names what a model was trained by
-        return 0 if measured else next(titled, int(below))  # of two columns without a title the right one may name them
-
-    @cached_property
-    def telling(self) -> frozenset[int]:
-        """The columns no two of whose cells are alike."""
-        cells = [[row.cells[at].text for row in self.rows if len(row.cells) > at] for at in range(len(self.header))]
-        return frozenset(at for at, texts in enumerate(cells) if len(set(texts)) == len(texts))
+        return 0 if measured else next(titled, int(untitled and all(read_role(name).metric for name in second)))
 
     @cached_property
     def further_keys(self) -> tuple[int, ...]:
         """Columns of words or settings right of the first, without which rows of one name are not told apart."""
         keys = [0]
         for column, (cell, role) in enumerate(zip(self.header[1:], self.heads[1:], strict=True), 1):
-            rows = [row.cells for row in self.rows if len(row.cells) > column]
-            names = [tuple(cells[key].text for key in keys) for cells in rows]
-            if len(set(names)) == len(names) or role.metrics or "loss" in padded(cell.text):
+            rows = [[other.text for other in row.cells] for row in self.rows if len(row.cells) > column]
+            alike = len({tuple(texts[key] for key in keys) for texts in rows}) < len(rows)
+            if not alike or role.metrics or "loss" in padded(cell.text):
                 break
-            texts = {cells[column].text for cells in rows}
+            texts = {row[column] for row in rows}
             worded = not any(pattern("begins_figure").match(text.strip(" *_`$~")) for text in texts)
             if (worded or role.setting) and len(texts) > 1 and not says(cell.text, "note_titles"):
                 keys.append(column)
@@ -196,8 +190,8 @@ class _Cells:
                 mine = bool(kind and cell.text.strip(" -–—*_`")) and not measured and not figure[column]
                 mine = mine or column in self.grid.further_keys
             keys += [column] if mine and (column != self.grid.metric_column or not column) else []
-        index = len(keys) > 1 and keys[0] == 0 and figure[0] and bare(self.titles[0]) in {"", *wordset("index_titles")}
-        return keys[1:] if index and not self.grid.telling.isdisjoint(keys[1:]) else keys
+        index = keys[:2] == [0, 1] and figure[0] and bare(self.titles[0]) in {"", *wordset("index_titles")}
+        return keys[1:] if index else keys
 
     def _cell(self, column: int, mine: list[Token], base: Context) -> None:
         title, cells, grid = self.titles[column], self.row.cells, self.grid

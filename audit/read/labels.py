@@ -237,7 +237,8 @@ def named(
         metric, role, other = other.metric, other, role
     if role.turned and metric:
         return Reading("", context, f"{bare(text)[:40]!r} is no {metric.replace('_', ' ')}")
-    if metric == "max_drawdown" and bare(text) in wordset("bare_drawdowns") and _curve(siblings):
+    curve = not wordset("curve_titles").isdisjoint(map(bare, siblings))  # of a day of which a drawdown is no maximum
+    if curve and metric == "max_drawdown" and bare(text) in wordset("bare_drawdowns"):
         return Reading("", context, "a point of a curve")
     needs = table("needs").get(metric, ())
     if needs and not any(word in plain(near) for near in (text, *context.above, after) for word in needs):
@@ -269,11 +270,6 @@ def named(
     if metric:
         local = of_units(replace(local, entity=_remainder(text, role) or role.entity), text, metric)
     return Reading(metric, local, reason)
-
-
-def _curve(siblings: Sequence[str]) -> bool:
-    """Whether the labels of a record are those of a day of a curve, not of a run."""
-    return not wordset("curve_titles").isdisjoint(map(bare, siblings))
 
 
 def _without_metrics(text: str) -> str:
