@@ -190,10 +190,7 @@ def _body(walk: _Walk, line: Line) -> None:
     match = pattern("label").match(text[start:])
     match = None if match and pattern("label_ends").search(plain(match[1])) else match
     inside = [token for token in tokens if match and token.start < start + match.end(1) and token.kind == "number"]
-    classed = len(inside) == 1 and inside[0].start == start and match and pattern("class_number").match(plain(match[1]))
-    counted = match is not None and pattern("counted_name").fullmatch(match[1]) and not read_role(match[1]).metrics
-    classed = classed and read_role(match[1]).metric in wordset("numbered_classes")
-    if match and inside and not (classed or (counted and mentions(plain(text[start + match.end() :])))):
+    if match and inside and not _numbered(match[1], inside, start, text[start + match.end() :]):
         match = None  # a figure before the colon: prose
     label, label_end = (match[1], start + match.end()) if match else (text[start:], start)
     bold = text[start:].startswith(("**", "__")) and text.rstrip().endswith(("**", "__", ":", "**:", ")", "："))
@@ -216,6 +213,15 @@ def _body(walk: _Walk, line: Line) -> None:
     if ((closed or bold) and not figures) or (bold and (titled or closed)):
         walk.outer += [(len(text) - len(text.lstrip()), walk.label, walk.owner)] if nested else []
         walk.entitle(label)
+
+
+def _numbered(label: str, inside: list[Token], start: int, behind: str) -> bool:
+    """Whether the figures of a label are part of a name: of a class, "1 precision: 0.9", or "Fold 3: accuracy 0.9"."""
+    role, first = read_role(label), len(inside) == 1 and inside[0].start == start
+    if first and role.metric in wordset("numbered_classes") and pattern("class_number").match(plain(label)):
+        return True
+    named = not role.metrics and pattern("counted_name").fullmatch(label) is not None
+    return named and bool(mentions(plain(behind)))
 
 
 def _labelled(
