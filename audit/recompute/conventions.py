@@ -26,7 +26,6 @@ from assay.results.stats.ranks import rank_correlation, row_correlation
 
 __all__ = ["COLUMNS", "GRID", "RESTS", "SIDES", "Book", "Choice", "Material", "Panel", "Reading", "Statistic"]
 
-
 _DECLARED = tomllib.loads(Path(__file__).with_name("conventions.toml").read_text(encoding="utf-8"))
 _NEVER = [frozenset(pair) for pair in _DECLARED.pop("never")]
 RESTS, SIDES, COLUMNS = (_DECLARED.pop(name) for name in ("rests", "sides", "columns"))

@@ -31,14 +31,12 @@ __all__ = ["CLASS_METRICS", "OF_RETURNS", "OF_SIGNALS", "SIDE_METRICS", "STATIST
 
 Figure = Callable[..., Any]
 Cases = Callable[[Choice], Sequence[np.ndarray]]
-#: Sessions taken for a month where no dates are known.
-MONTH = 21
 
 
 def monthly(material: Material, basis: str, form: str = "") -> Floats:
     """Returns compounded to calendar months, or to blocks of 21 sessions where no dates are known."""
     values = material.series[basis]
-    months = np.arange(len(values)) // MONTH
+    months = np.arange(len(values)) // 21
     if len(material.dates) == len(values):
         months = material.dates.astype("datetime64[M]").astype(int)
     with np.errstate(divide="ignore"):
@@ -132,8 +130,7 @@ def _drawdown(values: Floats, choice: Choice) -> float:
     months, started = choice["sampled"] == "month ends", choice["start"] == "from the starting capital"
     path = monthly(choice.material, choice["basis"]) if months else values
     depth = _fall(path, choice["mean"], started)
-    again = not started and depth == _fall(path, choice["mean"])
-    return math.nan if again else depth
+    return math.nan if not started and depth == _fall(path, choice["mean"]) else depth
 
 
 def _duration(values: Floats, choice: Choice) -> float:
@@ -356,12 +353,6 @@ def _share(off: Floats, size: Floats) -> float:
     return float((np.abs(off) / size)[size > 0].mean()) if (size > 0).any() else math.nan
 
 
-def _scores(choice: Choice) -> list[Floats]:
-    """The predictions themselves."""
-    score = next(iter(choice.material.panels.values())).score
-    return [score[np.isfinite(score)]]
-
-
 _SOURCES: Mapping[str, Callable[[Material], Sequence[str]]] = {
     "bases": _bases, "gross": partial(_bases, only="gross"),
     "first": lambda m: _bases(m)[:1], "beside": _beside,
@@ -457,7 +448,8 @@ OF_SIGNALS: Mapping[str, Statistic] = _of(_daily, {"ic rank_ic": _ic}) | _of(_da
     "ic_std rank_ic_std": _std, "icir rank_icir icir_annual ic_t": _sharpe,
     "ic_min": lambda daily, _: daily.min(), "ic_max": lambda daily, _: daily.max(),
     "ic_positive_share": lambda daily, _: (daily > 0).mean(),
-}, fewest=2) | _of(_scores, {
+}, fewest=2) | _of(
+    lambda choice: [(score := next(iter(choice.material.panels.values())).score)[np.isfinite(score)]], {
     "prediction_mean": lambda values, _: values.mean(), "prediction_std": _std,
     "prediction_min": lambda values, _: values.min(), "prediction_max": lambda values, _: values.max(),
 }, fewest=2) | _of(_outcomes, {"hit_rate win_rate": lambda won, _: won.mean()}) | _of(
