@@ -170,7 +170,7 @@ def printed_matrix(report: Report) -> Iterator[Finding]:
         table = np.array([[int(cells[a, b].value.value) for b in classes] for a in classes])
         given = forensic.matrix_scores(table, classes) if table.any() else {}
         beside = [claim for claim in run.measured if claim.metric in given]
-        others = [other for other in report.runs_of(run.group.name) if other is not run and other.at == run.at]
+        others = [other for other in report.by_group[run.group.name] if other is not run and other.at == run.at]
         scored = [other for other in others if other.candidates("accuracy")]
         if not run.split and not run.candidates("accuracy") and len(scored) == 1:
             # The scores of the one split that the group prints scores of stand for the matrix.

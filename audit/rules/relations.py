@@ -7,6 +7,7 @@ import itertools
 import math
 import re
 from collections.abc import Iterator, Sequence
+from operator import itemgetter
 from statistics import geometric_mean, median
 
 from assay.audit.claims.intervals import Interval, hull_of, mean_of, sum_of
@@ -115,7 +116,7 @@ def parts_of_period(report: Report) -> Iterator[Finding]:
     """A figure for a whole period lies among those of its parts."""
     shares = ("proportion", "correlation", "score")
     for run in (run for run in report.runs if not run.at):
-        parts_of = [o for o in report.runs_of(run.group.name) if o.split == run.split and _PART.match(o.at)]
+        parts_of = [o for o in report.by_group[run.group.name] if o.split == run.split and _PART.match(o.at)]
         for claim in (claim for claim in run.measured if info_of(claim).kind in shares):
             parts = [c for other in parts_of for c in other.candidates(claim.metric, claim.label)]
             values = [report.read(part) for part in parts]
@@ -264,17 +265,17 @@ def telescoping(run: Run) -> Iterator[Finding]:
 
 def percentiles(run: Run) -> Iterator[Finding]:
     """Percentiles rise with their level and stay inside the extremes."""
-    levels = {label: re.search(r"(\d+(?:\.\d+)?)", label) for label in run.labelled("ic_percentile")}
-    points = sorted((float(match[1]), label) for label, match in levels.items() if match)
-    claims = [run.labelled("ic_percentile")[label] for _, label in points]
+    levels = ((re.search(r"\d+(?:\.\d+)?", label), claim) for label, claim in run.labelled("ic_percentile").items())
+    claims = [claim for _, claim in sorted(((float(m[0]), c) for m, c in levels if m), key=itemgetter(0))]
     ends = Interval(getattr(run.value("ic_min"), "low", -math.inf), getattr(run.value("ic_max"), "high", math.inf))
     falling = [pair for pair in itertools.pairwise(claims) if run.read(pair[0]).low > run.read(pair[1]).high]
     outside = [claim for claim in claims if not run.read(claim).meets(ends)]
     proven = run.one_sample(*claims)
-    for first, second in falling[:1]:
+    if falling:
+        first, second = falling[0]
         yield say("broken", "C35 percentiles", [first, second], "falls", proven=proven, first=first, second=second,
                   low=first.label, high=second.label)  # fmt: skip
-    for claim in outside[:1] if not falling else ():
-        yield say("broken", "C35 percentiles", [claim], "outside", proven=proven, figure=claim)
-    if len(claims) > 1 and not falling and not outside:
+    elif outside:
+        yield say("broken", "C35 percentiles", outside[:1], "outside", proven=proven, figure=outside[0])
+    elif len(claims) > 1:
         yield say("fits", "C35 percentiles", claims, "rises", all=claims)

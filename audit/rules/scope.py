@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -111,8 +112,7 @@ class Run:
     @property
     def periods(self) -> int:
         """Periods a year: stated, or sessions."""
-        stated = self.group.portfolio.periods_per_year
-        return stated if stated is not None and stated > 0 else SESSIONS_A_YEAR
+        return self.group.portfolio.periods_per_year or SESSIONS_A_YEAR
 
     def one_sample(self, *claims: Claim | None) -> bool:
         """Whether nothing in the text says that a figure is pooled over folds, seeds or assets."""
@@ -178,21 +178,16 @@ class Report:
         keys: dict[tuple[str, str, str], list[Claim]] = {}
         for claim in self.claims.claims:
             keys.setdefault((claim.group, self.claims.split_of(claim), claim.at), []).append(claim)
-        return {
-            (group, split, at): Run(self.claims, self.claims.group(group), split, at, tuple(members), self.lenient)
-            for (group, split, at), members in keys.items()
-        }
+        return {key: Run(self.claims, self.claims.group(key[0]), *key[1:], tuple(members), self.lenient)
+                for key, members in keys.items()}  # fmt: skip
 
     @cached_property
-    def _by_group(self) -> dict[str, list[Run]]:
+    def by_group(self) -> Mapping[str, list[Run]]:
+        """The runs of each group by its name."""
         groups: dict[str, list[Run]] = {}
         for (group, _, _), run in self._by_key.items():
             groups.setdefault(group, []).append(run)
         return groups
-
-    def runs_of(self, group: str) -> list[Run]:
-        """The runs of one group."""
-        return self._by_group.get(group, [])
 
     def run_of(self, claim: Claim) -> Run:
         """The run a claim belongs to."""
@@ -204,7 +199,7 @@ class Report:
 
     def kin(self, claim: Claim) -> list[Claim]:
         """Measured claims of the same metric and label in the same group, at the same position, under any split."""
-        alike = (other for run in self.runs_of(claim.group) if run.at == claim.at for other in run.measured)
+        alike = (other for run in self.by_group[claim.group] if run.at == claim.at for other in run.measured)
         wanted = (claim.metric, claim.label)
         return [other for other in alike if (other.metric, other.label) == wanted and other.id != claim.id]
 
