@@ -13,6 +13,7 @@ Clarke, de Silva & Thorley (2002); Bailey & López de Prado (2012, 2014).
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -171,12 +172,8 @@ class Matrix(NamedTuple):
 def binary_matrices(scores: Parts, n: int, n_positive: int | None = None, limit: int = 1000) -> list[Matrix]:
     """Every confusion matrix on n cases whose scores all lie inside the prints, up to `limit` of them; where there is
     none, scores and n do not belong together."""
-    found: list[Matrix] = []
-    for positives in range(n + 1) if n_positive is None else [n_positive]:
-        found += _with_positives(scores, n, positives)
-        if len(found) >= limit:
-            return found[:limit]
-    return found
+    positives = range(n + 1) if n_positive is None else [n_positive]
+    return list(itertools.islice((each for k in positives for each in _with_positives(scores, n, k)), limit))
 
 
 def _with_positives(scores: Parts, n: int, positives: int) -> list[Matrix]:
@@ -201,12 +198,10 @@ def _with_positives(scores: Parts, n: int, positives: int) -> list[Matrix]:
             least, most = np.where(tp > 0, least, 0), np.where(tp > 0, most, np.inf if low <= _NEAR else -1)
         first, last = np.maximum(first, least), np.minimum(last, most)
     slack = _NEAR * max(1, n)
-    ends = zip(tp, np.ceil(first - slack), np.minimum(np.floor(last + slack), negatives), strict=True)
-    return [
-        Matrix(int(hits), fp, positives - int(hits), negatives - fp)
-        for hits, start, stop in ends
-        for fp in range(max(int(start), 0), int(stop) + 1)
-    ]
+    ends = (np.maximum(np.ceil(first - slack), 0), np.minimum(np.floor(last + slack), negatives) + 1)
+    return [Matrix(hits, fp, positives - hits, negatives - fp)
+            for hits, start, stop in zip(*(each.astype(int).tolist() for each in (tp, *ends)), strict=True)
+            for fp in range(start, stop)]  # fmt: skip
 
 
 def matrix_scores(table: np.ndarray, classes: Sequence[str]) -> dict[str, dict[str, float]]:

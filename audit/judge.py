@@ -22,7 +22,7 @@ from typing import Any
 
 from assay.audit.claims.intervals import IntervalError
 from assay.audit.claims.model import METRICS, Claim, ClaimSet
-from assay.audit.rules import calendars, classifiers, networks, relations, samples
+from assay.audit.rules import classifiers, networks, relations
 from assay.audit.rules.identity import IDENTITIES, apply
 from assay.audit.rules.scope import Report
 from assay.audit.verdicts import TABLE, Arithmetic, AuditReport, Finding, Substance, combine
@@ -34,15 +34,15 @@ RUN_RULES: tuple[Callable[..., Iterator[Finding]], ...] = (
     relations.bounds_by_definition, *(partial(apply, row=row) for row in IDENTITIES),
     relations.shares_sum, relations.telescoping, relations.percentiles, classifiers.shares_by_programming,
     classifiers.share_from_macro, classifiers.one_class_only, classifiers.stated_majority,
-    samples.proportions_on_stated_sample, samples.matrices_on_stated_sample, calendars.splits,
+    classifiers.proportions_on_stated_sample, classifiers.matrices_on_stated_sample, relations.splits,
     networks.loss_above_floor, networks.parameter_count, networks.file_size,
 )  # fmt: skip
 #: Rules on runs of one sample, and how many such families a report is searched for.
-FAMILY_RULES, FAMILIES = (samples.common_sample, classifiers.positives_of_sample), 40
+FAMILY_RULES, FAMILIES = (classifiers.common_sample, classifiers.positives_of_sample), 40
 #: Rules on the whole report.
 REPORT_RULES = (
     relations.printed_twice, relations.bounds_kept, relations.parts_of_period, relations.derived, relations.fractions,
-    classifiers.printed_matrix, networks.reweighted_losses, networks.best_of_curve, samples.stated_intervals,
+    classifiers.printed_matrix, networks.reweighted_losses, networks.best_of_curve, relations.stated_intervals,
 )  # fmt: skip
 #: What a draft may say by check, as the head of `checks.toml` explains.
 _DRAFTS = {kind: tuple(checks) for kind, checks in TABLE["draft"][0].items()}

@@ -10,8 +10,7 @@ from assay.audit.claims.model import Claim, ClaimSet, Portfolio
 from assay.audit.recompute.conventions import RESTS, SIDES, Material
 from assay.audit.recompute.measures import CLASS_METRICS, OF_RETURNS, OF_SIGNALS, SIDE_METRICS, STATISTICS
 from assay.audit.recompute.resolver import DailyMatch, Resolution, VolTarget, explain, resolve, stands_for
-from assay.audit.rules.calendars import days_of
-from assay.audit.rules.scope import Report
+from assay.audit.rules.scope import Report, days_of
 from assay.audit.verdicts import Arithmetic, AuditReport, Finding, Substance, combine
 from assay.data.errors import InputError
 

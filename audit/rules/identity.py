@@ -14,9 +14,8 @@ from typing import Any
 
 from assay.audit.claims.intervals import Interval, Printed
 from assay.audit.claims.model import Claim
-from assay.audit.rules.calendars import track_record
 from assay.audit.rules.names import ALLOWANCES, CONDITIONS, CONTEXT, FIGURES, FORMULAS, Situation
-from assay.audit.rules.scope import Run
+from assay.audit.rules.scope import Run, track_record
 from assay.audit.verdicts import TABLE, Finding, phrase, say, span
 
 __all__ = ["CHECKS", "IDENTITIES", "Check", "Identity", "apply", "render_checks"]

@@ -17,8 +17,16 @@ from typing import Any
 from assay.audit import forensic
 from assay.audit.claims.intervals import Interval, corners, hull_of, mean_of
 from assay.audit.claims.model import Claim
-from assay.audit.rules.calendars import period_of, track_record, weekdays, years_of
-from assay.audit.rules.scope import Run, class_shares, completeness, info_of
+from assay.audit.rules.scope import (
+    Run,
+    class_shares,
+    completeness,
+    info_of,
+    period_of,
+    track_record,
+    weekdays,
+    years_of,
+)  # fmt: skip
 from assay.audit.verdicts import TABLE
 
 __all__ = ["ALLOWANCES", "CONDITIONS", "CONTEXT", "FIGURES", "FORMULAS", "Allowance", "Situation"]

@@ -1,5 +1,6 @@
 """Rules on figures by themselves and on those that repeat or follow from others: bounds, the same quantity twice,
-changes, multiples, means, sums, shares, percentiles."""
+changes, multiples, means, sums, shares, percentiles, splits, and printed intervals. These may be a bootstrap's, a range
+over seeds or quartiles, and none need surround its figure, so nothing accuses them on the arithmetic."""
 
 from __future__ import annotations
 
@@ -12,12 +13,13 @@ from statistics import geometric_mean, median
 
 from assay.audit.claims.intervals import Interval, hull_of, mean_of, sum_of
 from assay.audit.claims.model import BESIDE, Claim
-from assay.audit.rules.scope import Report, Run, class_shares, info_of
-from assay.audit.verdicts import Figures, Finding, say, span
+from assay.audit.rules.scope import Report, Run, class_shares, info_of, period_of, weekdays
+from assay.audit.verdicts import TABLE, Figures, Finding, say, span
 
 __all__ = [
     "bounds_by_definition", "bounds_kept", "change_readings", "derived", "fractions",
-    "mean_readings", "parts_of_period", "percentiles", "printed_twice", "ratio_readings", "shares_sum", "telescoping",
+    "mean_readings", "parts_of_period", "percentiles", "printed_twice", "ratio_readings", "shares_sum", "splits",
+    "stated_intervals", "telescoping",
 ]  # fmt: skip
 
 _PART = re.compile(r"(?:\d{4}[-\s]?(?:Q[1-4]|H[12]|\d{2})|Q[1-4][-\s]?\d{4}|fold\s*\d+|split\s*\d+)$", re.I)
@@ -25,6 +27,8 @@ _VAGUE = {"change", "other", "share", "duration", "size"}
 _SHARES = {"proportion", "score", "r2", "correlation", "return", "share", "error"}
 _SCORES = ("proportion", "score")
 _CORRELATIONS = ("ic", "rank_ic", "correlation")
+_CONFIDENCE = re.compile(r"\bci\b|confiden|confian|credible|置信|bootstrap", re.I)
+_NO_SKILL = {metric: row["value"] for row in TABLE["no skill"] for metric in row["metrics"]}
 
 
 def _name(claim: Claim) -> str:
@@ -229,6 +233,27 @@ def fractions(report: Report) -> Iterator[Finding]:
                   counts=claim, share=share)  # fmt: skip
 
 
+def stated_intervals(report: Report) -> Iterator[Finding]:
+    """A printed interval holds its figure, and says whether chance covers it."""
+    for claim in report.claims.claims:
+        figure = report.claims.claim(claim.inputs[0]) if claim.relation == "interval" and claim.inputs else None
+        if figure is None or claim.value.bound != "range" or not figure.value.is_point or figure.target:
+            continue
+        run, ends = report.run_of(figure), claim.value
+        # The run may read a share that is printed without its percent sign.
+        scale = 0.01 if figure.value.interval.low > 1 >= run.read(figure).high else 1.0
+        more = 1.0 if run.lenient else 0.5
+        low, high = (Interval(end - more * unit, end + more * unit) * scale
+                     for end, unit in ((ends.value, ends.unit), (ends.end, ends.end_unit)))  # fmt: skip
+        if low.low > run.read(figure).high or high.high < run.read(figure).low:
+            yield say("doubt", "C18 interval", [claim], "apart", interval=claim, figure=figure)
+            continue
+        yield say("fits", "C18 interval", [claim], "around", weight=-1, interval=claim, figure=figure)
+        null = _NO_SKILL.get(figure.metric)
+        if null is not None and _CONFIDENCE.search(claim.definition) and low.high <= null <= high.low:
+            yield say("weak", "C18 interval", [figure], "no skill", premise="", weight=3, interval=claim, null=null)
+
+
 def shares_sum(run: Run) -> Iterator[Finding]:
     """Parts of a whole sum to at most one; splits and classes to exactly one when all are listed."""
     for metric in ("split_share", "class_share", "weight_share", "feature_importance"):
@@ -247,6 +272,25 @@ def shares_sum(run: Run) -> Iterator[Finding]:
             yield say("fits", "C29 shares", parts, "whole", **figures)
         else:
             yield say("doubt", "C29 shares", parts, "short", short=1 - total.high, **figures)
+
+
+def splits(run: Run) -> Iterator[Finding]:
+    """Stated splits lie apart, and their stated shares match their dates."""
+    dated = {s.name: dates for s in run.group.sample.splits if (dates := period_of(s)) is not None}
+    for (first, before), (second, after) in itertools.pairwise(sorted(dated.items(), key=lambda item: item[1])):
+        claims = [c for c in run.members if c.metric in ("split_share", "sessions") and c.label in (first, second)]
+        if after[0] <= before[1] and claims:
+            yield say("doubt", "C14 splits", claims, "overlap", stated=True, first=first, second=second,
+                      begins=str(after[0]), ends=str(before[1]),
+                      premise="the splits are meant to be apart")  # fmt: skip
+    shares = {label: claim for label, claim in run.labelled("split_share").items() if label in dated}
+    base = sum(weekdays(*dated[label]) for label in shares)
+    for label, claim in shares.items() if base and len(shares) > 1 else ():
+        actual = weekdays(*dated[label]) / base
+        if not run.read(claim).meets(Interval(actual * 0.97 - 0.01, actual * 1.03 + 0.01)):
+            start, end = map(str, dated[label])
+            yield say("doubt", "C14 splits", [claim], "share", stated=True, label=label, start=start, end=end,
+                      actual=actual, all=list(shares), share=claim)  # fmt: skip
 
 
 def telescoping(run: Run) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""What the rules look at: the claims of one run, read as intervals, and all runs of a report.
+"""What the rules look at: the claims of one run, read as intervals, its dates, and all runs of a report.
 
 A run is a group, a split and a position. Only claims of one run are taken to describe the same quantities. A metric
 that stands twice in a run with values that do not meet is ambiguous: the rule on repeated prints speaks about it and
@@ -11,13 +11,19 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from functools import cached_property
 
+import numpy as np
+
 from assay.audit.claims.intervals import Interval
-from assay.audit.claims.model import METRICS, Claim, ClaimSet, Group, MetricInfo
+from assay.audit.claims.model import METRICS, Claim, ClaimSet, Group, MetricInfo, Sample, Split
 from assay.data.conventions import SESSIONS_A_YEAR
 
-__all__ = ["Report", "Run", "class_shares", "completeness", "info_of"]
+__all__ = [
+    "Report", "Run", "class_shares", "completeness", "days_of", "info_of", "period_of", "track_record", "weekdays",
+    "years_of",
+]  # fmt: skip
 
 #: Words that say a figure is pooled from several samples; identities of one sample then hold as inequalities only.
 _POOLED = re.compile(
@@ -28,6 +34,8 @@ _POOLED = re.compile(
 #: Words that say a score is an average over classes, or of one class.
 _OVER_CLASSES = re.compile(r"macro|weighted|micro|averag", re.I)
 _ONE_CLASS = re.compile(r"binary|positive class|of the positive|up days|\bup class\b", re.I)
+_MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_PERIOD = re.compile(r"((?:19|20)\d\d)?[\s-]*([a-z]*)\.?(\d{0,2}(?:-\d\d)?)[\s-]*((?:19|20)\d\d)?")
 
 
 def info_of(claim: Claim) -> MetricInfo:
@@ -112,7 +120,8 @@ class Run:
     @property
     def periods(self) -> int:
         """Periods a year: stated, or sessions."""
-        return self.group.portfolio.periods_per_year or SESSIONS_A_YEAR
+        stated = self.group.portfolio.periods_per_year or 0
+        return stated if stated > 0 else SESSIONS_A_YEAR
 
     def one_sample(self, *claims: Claim | None) -> bool:
         """Whether nothing in the text says that a figure is pooled over folds, seeds or assets."""
@@ -158,6 +167,75 @@ def completeness(run: Run, labels: list[str]) -> tuple[bool, bool]:
     known = [shares.name for shares in run.group.classes]
     stated = not run.claims.draft or all(shares.support is not None for shares in run.group.classes)
     return (not known or set(known) == set(labels)), set(known) == set(labels) and bool(known) and stated
+
+
+def days_of(words: str) -> tuple[np.datetime64, np.datetime64] | None:
+    """First and last day of a calendar period; None where the words name no single one.
+
+    Fiscal years (``FY2021``) begin on different days in different firms and are not read.
+
+    Examples
+    --------
+    >>> [str(day) for day in days_of("2024-Q1")], [str(day) for day in days_of("Feb 2024")]
+    (['2024-01-01', '2024-03-31'], ['2024-02-01', '2024-02-29'])
+    >>> days_of("epoch 35"), days_of("FY2021")
+    (None, None)
+
+    """
+    match = _PERIOD.fullmatch(words.strip().lower())
+    if match is None or bool(match[1]) == bool(match[4]):
+        return None
+    year, word, part = match[1] or match[4], match[2], match[3]
+    count = {"q": 3, "h": 6}.get(word, 1)
+    try:
+        if word in ("q", "h") and part.isdigit():
+            start = np.datetime64(f"{year}-{(int(part) - 1) * count + 1:02d}")
+        elif word and not part and word[:3] in _MONTHS:
+            start = np.datetime64(f"{year}-{_MONTHS.index(word[:3]) + 1:02d}")
+        elif not word and (match[1] or not part):
+            start = np.datetime64(f"{year}-{part}".rstrip("-"))
+        else:
+            return None
+    except ValueError:
+        return None
+    return start.astype("datetime64[D]"), (start + count).astype("datetime64[D]") - np.timedelta64(1, "D")
+
+
+def weekdays(start: date, end: date) -> int:
+    """Mondays to Fridays from start to end, both included: an upper bound on any exchange's sessions."""
+    return max(0, int(np.busday_count(start, np.datetime64(end) + 1)))
+
+
+def period_of(stated: Sample | Split) -> tuple[date, date] | None:
+    """First and last date of a stated period; None where one is missing, or is no date."""
+    try:
+        return date.fromisoformat(stated.start), date.fromisoformat(stated.end)
+    except ValueError:
+        return None
+
+
+def track_record(run: Run) -> tuple[int, str] | None:
+    """Number of returns behind the run's figures and where it comes from: stated, or at most the weekdays of its
+    dates. A part of the period (a fold, a year, a dated split) has the weekdays of its own dates."""
+    sample = run.group.sample
+    own = next((split for split in sample.splits if split.name == run.split and split.start), sample)
+    if run.at:
+        days = days_of(run.at)
+        stretch, words = (days[0].astype(date), days[1].astype(date)) if days is not None else None, f"of {run.at}"
+    elif own is sample and sample.sessions is not None and sample.sessions > 1:
+        return sample.sessions, f"{sample.sessions:,} sessions"
+    else:
+        stretch, words = period_of(own), f"from {own.start} to {own.end}"
+    n = weekdays(*stretch) if stretch is not None else 0
+    return (n, f"at most {n:,} weekdays {words}") if n > 1 else None
+
+
+def years_of(run: Run) -> Interval | None:
+    """Years of the stated period, from its dates and from its sessions under every usual calendar; None if unknown."""
+    stretch, sessions = period_of(run.group.sample), run.group.sample.sessions
+    spans = [(stretch[1] - stretch[0]).days / 365.25] if stretch else []
+    spans += [sessions / periods for periods in (252, 250, 260, 244, 365)] if sessions else []
+    return Interval(max(min(spans) * 0.99 - 0.02, 1e-3), max(spans) * 1.01 + 0.02) if spans else None
 
 
 @dataclass(frozen=True)

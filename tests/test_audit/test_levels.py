@@ -16,7 +16,7 @@ from assay.audit.recompute.conventions import Material
 from assay.audit.recompute.figures import Recomputed, recompute, with_findings
 from assay.audit.recompute.material import material_of_panels, material_of_returns
 from assay.audit.recompute.resolver import scaled_to_target, unscaled
-from assay.audit.rules.calendars import days_of
+from assay.audit.rules.scope import days_of
 from assay.audit.verdicts import AuditReport
 from assay.engine.result import BacktestResult
 

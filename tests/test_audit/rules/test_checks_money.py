@@ -12,7 +12,7 @@ from assay.audit import forensic
 from assay.audit.claims.intervals import Interval, parse_print, sum_of
 from assay.audit.claims.model import Architecture, Layer
 from assay.audit.forensic import p_readings, t_of_correlation, t_of_mean
-from assay.audit.rules import calendars, relations
+from assay.audit.rules import relations, scope
 from assay.audit.rules.names import FORMULAS
 from assay.audit.rules.networks import inputs_needed, layer_parameters, parameters
 from assay.data.errors import InputError
@@ -45,8 +45,8 @@ class TestPortfolio:
     def test_weekdays_against_numpy(self) -> None:
         for start, end in ((date(2024, 7, 1), date(2024, 12, 31)), (date(2023, 1, 7), date(2023, 1, 8))):
             wanted = int(np.busday_count(start, end)) + (end.weekday() < 5)
-            assert calendars.weekdays(start, end) == wanted
-        assert calendars.weekdays(date(2024, 1, 2), date(2024, 1, 1)) == 0
+            assert scope.weekdays(start, end) == wanted
+        assert scope.weekdays(date(2024, 1, 2), date(2024, 1, 1)) == 0
 
     def test_drawdown_probability_by_simulation(self) -> None:
         rng = np.random.default_rng(1)
