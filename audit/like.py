@@ -36,7 +36,6 @@ _RELATED = {
     "reduction": lambda first, second: 1 - second / first,
 }
 _COLUMNS = ("printed", "claim", "validation", "test", "here", "arithmetic", "substance")
-_WIDTH = 170
 
 
 def report_claims(name: str) -> ClaimSet:
@@ -196,7 +195,7 @@ def _shown(value: float, claim: Claim) -> str:
 def render_like(report: LikeReport) -> str:
     """The page for a terminal: a row a printed figure, then the model's own tables."""
     rows = [[row[name] for name in _COLUMNS] for row in report.cells()]
-    lines = [report.claims.title, report.about, "", *table_lines(_COLUMNS, rows, width=_WIDTH), "", report.summary]
+    lines = [report.claims.title, report.about, "", *table_lines(_COLUMNS, rows, width=170), "", report.summary]
     lines += [f"note: {note}" for note in report.notes]
     for title, table in report.printed_tables().items():
         lines += ["", title, *(line.rstrip() for line in table.to_string(index=False).splitlines())]

@@ -103,12 +103,7 @@ def load_claims(path: Path | str) -> ClaimSet:
 
 
 def parse_claims(text: str, name: str = "claims") -> ClaimSet:
-    """Parse the text of a claims file.
-
-    Raises
-    ------
-    InputError
-        If the text is not TOML, breaks the schema, or its context contradicts itself.
+    """Parse the text of a claims file; `InputError` if it is not TOML, breaks the schema, or contradicts itself.
 
     Examples
     --------

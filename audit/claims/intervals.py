@@ -222,7 +222,7 @@ _FRACTION = re.compile(r"(\d{1,9})/(0*[1-9]\d{0,8})")
 
 
 def parse_print(text: str, unit: str = "", decimal: str = ".") -> Printed:
-    """Read a figure exactly as printed.
+    """Read a figure exactly as printed; `InputError` if none stands at the start of the text.
 
     Parameters
     ----------
@@ -231,11 +231,6 @@ def parse_print(text: str, unit: str = "", decimal: str = ".") -> Printed:
     unit : ``"percent"`` or ``"bps"`` where the column or the key says so and the figure does not; ``"fraction"`` for
         whole counts, ``"16/28"``.
     decimal : the decimal mark; a lone comma that cannot separate thousands is read as decimal in any case.
-
-    Raises
-    ------
-    InputError
-        If no figure stands at the start of the text.
 
     Examples
     --------

@@ -64,11 +64,8 @@ def material_of_returns(
         capital; ``"trades"`` and ``"trade-pnl"``, a return or a profit a closed trade.
     column, options : which to read where several could be meant, and what a table does not say itself.
 
-    Raises
-    ------
-    InputError
-        If there is no series, a value is missing, below -100% or no return, a session stands twice, or fewer than 5
-        returns are left.
+    `InputError` if there is no series, a value is missing, below -100% or no return, a session stands twice, or fewer
+    than 5 returns are left.
 
     """
     path = Path(path)
@@ -353,16 +350,14 @@ def _overlaid(
             weights = emptied(weights, kill_switches(shadow(weights), lead=ahead))
         return traded(weights).returns.to_numpy()
 
-    plain, targeted, books = weights_of(vol_target=None, kill_switches=False), weights_of(kill_switches=False), []
-    if target is not None:
-        early = scaled(plain, vol_factor(shadow(plain), target, lead=lead))
-        words = f"a volatility window that includes the day it scales ({target:.0%} target)"
-        books.append(Book(words, net(early), True))
-    if kills:
-        books.append(Book("kill switches that leave out the day that trips them", net(targeted, lead), True))
-    if target is not None and kills:
-        words = "a volatility window and kill switches that include the day they act on"
-        books.append(Book(words, net(early, lead), True))
-        books.append(Book("the book without its kill switches", net(targeted, None)))
-        books.append(Book("the book without its volatility target", net(plain)))
-    return net(plain, None), books
+    plain, targeted = weights_of(vol_target=None, kill_switches=False), weights_of(kill_switches=False)
+    early = plain if target is None else scaled(plain, vol_factor(shadow(plain), target, lead=lead))
+    window, both = f"a volatility window that includes the day it scales ({target or 0:.0%} target)", target and kills
+    rows = (
+        (target, window, early, 0, True),
+        (kills, "kill switches that leave out the day that trips them", targeted, lead, True),
+        (both, "a volatility window and kill switches that include the day they act on", early, lead, True),
+        (both, "the book without its kill switches", targeted, None, False),
+        (both, "the book without its volatility target", plain, 0, False),
+    )
+    return net(plain, None), [Book(words, net(w, ahead), look) for has, words, w, ahead, look in rows if has]

@@ -78,8 +78,7 @@ class Resolution:
     @property
     def proves_nothing(self) -> bool:
         """Whether so much of the grid gives the print, or would give most others, that it identifies nothing."""
-        lucky = bool(self.matches) and not self.reproduced and self.chance >= LUCKY
-        return self.tried > 1 and (self._too_many or lucky)
+        return self._too_many or self.chance >= LUCKY
 
     @property
     def _too_many(self) -> bool:
@@ -117,7 +116,7 @@ class Resolution:
         sentence += "" if self.reproduced else f"; {self._departing} gives {other}, as printed"
         sentence += f"; {count} of {tried} give the printed digits" if count > 1 else f"; no other of {tried} does"
         sentence += ", so they prove nothing about how it was made" if self._too_many else ""
-        if not self.reproduced and self.chance >= LUCK:
+        if self.chance >= LUCK:
             sentence += f"; {100 * self.chance:.0f}% of all figures near ours with so few digits would find one as odd"
             sentence += ", so it proves nothing" if self.chance >= LUCKY else ""
         return sentence + note
