@@ -11,6 +11,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
+from assay.audit.claims.model import METRICS
 from assay.audit.read.labels import SETTING, Context, Label, fold, named, names_record, unit_of, wrong_unit
 from assay.audit.read.sheet import Spot, numbers
 from assay.audit.read.tokens import Token
@@ -189,6 +190,7 @@ def _entry(spot: Spot, token: Token, entry: Entry, context: Context) -> None:
         spot.claim(token, "split_share", replace(local, split="", topic="", label=split))
         return
     rating = key == "score" and "raw" in top.texts  # of the raw figure, on a scale of its own
+    rated = any(bare(level.key) in wordset("rating_keys") for level in levels)
     name = key
     if key.lower() in wordset("value_keys") and not rating:  # the texts beside a value say what it is
         names = (text.replace("_", " ") for other, text in top.texts.items() if other in wordset("metric_keys"))
@@ -198,7 +200,9 @@ def _entry(spot: Spot, token: Token, entry: Entry, context: Context) -> None:
     name = name if read_role(name).metrics else pattern("camel").sub(" ", name)
     reading = named(local, name, siblings=tuple(top.texts))
     metric, wrong = reading.metric, wrong_unit(reading.metric, token) if reading.metric else ""
-    if wrong and "time" not in wrong:
+    if rated and metric and METRICS[metric].kind == "ratio":
+        spot.exclude(token, "a rating")
+    elif wrong and "time" not in wrong:
         spot.leave(token, wrong)
     elif metric and not local.settings:
         label = reading.context.label if metric in wordset("of_classes") else ""

@@ -113,7 +113,8 @@ def _around(context: Context, label: Label) -> Context:
         weak=context.weak if split == context.split else label.kind == "heading",
         # A class named among other words of a heading ("when you're up") is none.
         label=side or ("" if not key and len(role.entity.split()) > 1 else " / ".join(role.labels)) or context.label,
-        at=_place(role) or (bare(text) if key and bare(text) in wordset("whole_keys") else "") or context.at,
+        at=_place(role) or (bare(text) if key and bare(text) in wordset("whole_keys") else "")
+        or (text if key and pattern("month_key").fullmatch(text) else "") or context.at,
         pooled=context.pooled or (f"averaged over {text!r}" if key and says(text, "pooled_keys") else ""),
         topic=_topic(role, words, context.topic),
         goal=(context.goal and not says(text, "current"))

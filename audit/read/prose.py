@@ -362,7 +362,8 @@ def _nearest(text: _Text, number: int) -> Mention | None:
     def cost(mention: Mention) -> float:
         if mention.end <= token.start:
             return _cost_before(folded, mention, token, previous_end)
-        behind = token.end <= mention.start < next_start and folded[mention.end :].lstrip()[:1] != "="
+        behind = token.end <= mention.start < next_start and not pattern("value_behind").match(folded, mention.end)
+        behind = behind and " / " not in text.text[token.end : mention.start]
         return _cost_after(folded[figures[after - 1].end : mention.start]) if behind else _APART
 
     ends = token.start - REACH, token.end + REACH

@@ -277,11 +277,21 @@ def _of_money(s: Situation) -> bool:
     return _currency(s) is not None and not (_draft(s) and _currency(s) == "")
 
 
+#: Positions that are stretches of time, and runs that a report sets apart as no strategy, or of a short stretch.
+_PARTS = r"^(?:month|week|quarter|date|day|fold|split|window|period|mes)\b|^20\d\d[-/ ]|^q[1-4]\b"
+_MONTHS = "january|february|march|april|may|june|july|august|september|october|november|december"
+_SET_APART = (
+    r"oracle|foresight|clairvoyan|upper bound|look ?ahead|leak|synthetic|planted|shuffled|t[ -]bill|treasur|risk free"
+    r"|money market|(?:^|/ )(?:cash|20\d\d \d\d|(?:last )?(?:\d+ )?(?:days?|weeks?)(?: \d+)?|last"
+    rf"|(?:{_MONTHS})(?: \d{{4}})?)(?: \(line|$| /)"
+)
+
+
 def _same_frequency(s: Situation) -> bool:
-    """Beyond 1.25 times return over volatility no change of sampling frequency is believed."""
+    """Beyond 1.3 times return over volatility, and half a point, no change of sampling frequency is believed."""
     printed = s.run.read(s.involved[0])
     top = max(value.high for value in forensic.sharpe_readings(*s.values).values())
-    return top <= 0 or printed.low / top > 1.25 if printed.low > top else s.values[2] is not None
+    return printed.low > 1.3 * top > 0 and printed.low > top + 0.5 if printed.low > top else s.values[2] is not None
 
 
 def _levels(s: Situation) -> bool:
@@ -356,6 +366,9 @@ CONDITIONS: Mapping[str, Callable[[Situation], bool]] = {
     # Over weeks and months prices drift, so that one sign is the more frequent.
     "days ahead": lambda s: not re.search(r"\b\d+ ?(?:w|m|mo|q|y|weeks?|months?|years?)\b", s.run.group.name),
     "no other frequency or rate": _same_frequency,
+    # No print of a part of the sample, and none of what cannot be traded.
+    "of the whole sample": lambda s: not any(
+        re.search(form, text) for form, text in ((_PARTS, s.claims["sharpe"].at), (_SET_APART, s.run.group.name))),
     "one asset, or none named": lambda s: (s.run.group.portfolio.assets or 1) <= 1,
     "one asset, or equal bets": lambda s: s.run.group.portfolio.assets == 1 or s.run.group.portfolio.equal_bets,
     "one asset, or a Sharpe ratio above 5": lambda s: s.run.group.portfolio.assets == 1 or s.read("sharpe").low > 5,

@@ -85,6 +85,23 @@ SILENT = {
     "averages of no stated unit beside a profit factor of money":
         ('{"win_rate": 57.14, "avg_win": 1.08, "avg_loss": -0.82, "profit_factor": 1.47}', "json"),
     "a loss with trades still open": ("- Trades: 62\n- Avg trade: -€1.20\n- Net profit: -€69.10\n", "md"),
+    "a month's ratio":
+        ("| Month | Sharpe |\n|---|---|\n| 2024-01 | 8.31 |\n| 2024-02 | -2.20 |\n", "md"),
+    "a month's ratio in data":
+        ('{"monthly": {"2024-01": {"sharpe": 8.5}, "2024-02": {"sharpe": -3.1}}}', "json"),
+    "the best of a rolling window": ("- Best 30-day rolling Sharpe: 9.45\n", "md"),
+    "what nobody can trade":
+        ("| Strategy | Sharpe |\n|---|---|\n| T-Bills | 9.31 |\n| Perfect foresight | 19.2 |\n", "md"),
+    "ratings of ratios":
+        ('{"scores": {"sharpe": 85.5}, "ranking": {"sharpe": 7.5}, "improvement": {"sharpe": 8.5}}', "json"),
+    "points for a ratio": ("| Metric | Points |\n|---|---|\n| Sharpe | 8.5 |\n", "md"),
+    "ends of a range": ("Sharpe ranges from -3.1 to 8.2 across folds.\n\nSharpe between 5.5 and 8.2.\n", "md"),
+    "bounds and multiples":
+        ("Market makers reach a Sharpe of 10.5 or more, a Sharpe 6.2 times larger than ours.\n", "md"),
+    "the figure before, between slashes":
+        ("- Final value: 11,365.86 / Sharpe ratio: 2.03 / Tracking error: 8.16 / Sharpe (gross): 2.1\n", "md"),
+    "a loss and a ratio of other periods": ("- CAGR: -12.29%\n- Volatility: 23.95%\n- Sharpe: -0.17\n", "md"),
+    "tails of two levels": ("- VaR (99%): -3.1%\n- CVaR (95%): -2.6%\n", "md"),
     "fees between gross and net": ("- Gross profit: $1,200\n- Gross loss: -$700\n- Net profit: $460\n", "md"),
     "percent of another figure":
         ("win_rate_pct=0.2 | avg_win=+4 USDT | average_loss=-2 USDT | win_loss_ratio=2.16\n", "log"),
