@@ -33,6 +33,8 @@ def serve(port: int, results: Path) -> None:
     from assay.data.optional import missing_package
     from assay.results.report.browser import browser_app
 
+    if results.exists() and not results.is_dir():
+        raise InputError(f"--results {results}: not a folder")
     token = secrets.token_urlsafe(32)
     app = browser_app(results, token)
     try:
@@ -43,6 +45,7 @@ def serve(port: int, results: Path) -> None:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind(("127.0.0.1", port))
+        listener.listen()  # so that whoever reads the address is answered at once
     except OSError as error:
         raise InputError(f"--port {port}: {error.strerror}; 0 takes a free one") from None
     click.echo(f"http://127.0.0.1:{listener.getsockname()[1]}/?token={token}")

@@ -7,11 +7,13 @@ path.
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 import secrets
+import threading
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -26,6 +28,7 @@ from assay.results.report.compare import compare_runs, render_comparison
 from assay.results.report.tables import shown_value
 from assay.results.report.tearsheet import render_tearsheet
 from assay.results.storage.finding import selected, sorted_rows, values_of
+from assay.results.storage.object_store import address
 from assay.results.storage.runs import Run, flattened, list_runs, load_run, stored_runs
 from assay.results.storage.trial_ledger import read_trials
 
@@ -37,7 +40,6 @@ if TYPE_CHECKING:
 __all__ = ["browser_app"]
 
 _TEMPLATES = Path(__file__).parent / "templates"
-_COOKIE = "assay_token"
 _NAMES = ("127.0.0.1", "localhost")
 _COLUMNS = ("strategy", "model", "sharpe_net", "return_ann_net", "max_drawdown_net", "rank_ic_mean", "tags", "created")
 _NUMBERS = ("sharpe_net", "return_ann_net", "max_drawdown_net", "rank_ic_mean")
@@ -85,9 +87,10 @@ class _Table:
 
 @dataclass(frozen=True)
 class _Pages:
-    """The pages over one results folder."""
+    """The pages over one results folder; matplotlib's settings are of the whole process, so one at a time draws."""
 
     root: Path
+    drawing: threading.Lock = field(default_factory=threading.Lock)
 
     def found(self, name: str) -> Run:
         """The run of exactly that id."""
@@ -119,7 +122,8 @@ class _Pages:
              *(_listed(stored[row["run_id"]], name, row.get(name)) for name in _COLUMNS)]
             for row in rows
         ]  # fmt: skip
-        lines.insert(0, f"{len(rows):,} of {total:,} runs")
+        lines.insert(0, f"{len(rows):,} of {total:,} runs" if total else f"nothing is stored in {address(self.root)}; "
+                     "`backtest` stores a run, and --results says where")  # fmt: skip
         return _page("Runs", lines=lines, tables=[_Table("", columns, cells, compare=True)],
                      search={"filter": tests, "sort": order})  # fmt: skip
 
@@ -161,11 +165,13 @@ class _Pages:
 
     def sheet(self, name: str) -> str:
         """The tear sheet, drawn anew: what lies in the folder may be edited."""
-        return render_tearsheet(self.found(name))
+        with self.drawing:
+            return render_tearsheet(self.found(name))
 
     def compared(self, names: Sequence[str]) -> str:
         """The comparison of the chosen runs."""
-        return render_comparison(compare_runs([self.found(name) for name in dict.fromkeys(names)], draws=500))
+        with self.drawing:
+            return render_comparison(compare_runs([self.found(name) for name in dict.fromkeys(names)], draws=500))
 
 
 def _plain(value: Any) -> object:
@@ -245,6 +251,11 @@ def browser_app(root: Path, token: str) -> Starlette:
         raise missing_package(error, what="serve") or error from None
 
     pages = _Pages(root)
+    # Cookies know no port: one of its own for each server, so that two may be open at once.
+    cookie = f"assay_{hashlib.sha256(token.encode()).hexdigest()[:16]}"
+
+    def shown_page(text: str, status: int = 200, policy: str = _POLICY) -> Response:
+        return HTMLResponse(text, status, {**_HEADERS, "Content-Security-Policy": policy})
 
     def answer(make: Callable[[Request], str], *, drawn: bool = False) -> Callable[[Request], Awaitable[Response]]:
         """A page: who may see it, what its errors are, and what it may load."""
@@ -256,18 +267,17 @@ def browser_app(root: Path, token: str) -> Starlette:
             shown = request.query_params.get("token")
             if shown is not None and secrets.compare_digest(shown.encode(), token.encode()):
                 entered = RedirectResponse("/", 303, _HEADERS)
-                entered.set_cookie(_COOKIE, token, httponly=True, samesite="strict")
+                entered.set_cookie(cookie, token, httponly=True, samesite="strict")
                 return entered
-            if not secrets.compare_digest(request.cookies.get(_COOKIE, "").encode(), token.encode()):
+            if not secrets.compare_digest(request.cookies.get(cookie, "").encode(), token.encode()):
                 return PlainTextResponse("open the address with its token, as `serve` printed it", 403, _HEADERS)
             try:
                 text = await run_in_threadpool(make, request)
             except BacktestError as error:
-                return PlainTextResponse(" ".join(str(error).split()), 404, _HEADERS)
+                return shown_page(_page("Not shown", lines=[" ".join(str(error).split())]), 404)
             except Exception as error:
-                return PlainTextResponse(f"this page cannot be made: {type(error).__name__}", 500, _HEADERS)
-            policy = _drawn(text) if drawn else _POLICY
-            return HTMLResponse(text, headers={**_HEADERS, "Content-Security-Policy": policy})
+                return shown_page(_page("Not shown", lines=[f"this page cannot be made: {type(error).__name__}"]), 500)
+            return shown_page(text, policy=_drawn(text) if drawn else _POLICY)
 
         return respond
 

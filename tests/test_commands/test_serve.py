@@ -94,6 +94,9 @@ def test_who_has_no_token_or_comes_by_another_name_sees_nothing(runs: list[Run])
     cookie = visitor.cookies.jar.__iter__().__next__()
     assert cookie.has_nonstandard_attr("HttpOnly")
     assert cookie.get_nonstandard_attr("SameSite") == "strict"
+    other = TestClient(browser_app(runs[0].path.parent, TOKEN[::-1]), base_url="http://127.0.0.1:8766")
+    other.get("/", params={"token": TOKEN[::-1]})
+    assert cookie.name not in [beside.name for beside in other.cookies.jar]  # cookies know no port: two may be open
     for method in ("POST", "PUT", "DELETE", "PATCH", "OPTIONS"):
         assert visitor.request(method, "/").status_code == 405
     for path in paths[:3]:
@@ -101,6 +104,25 @@ def test_who_has_no_token_or_comes_by_another_name_sees_nothing(runs: list[Run])
         assert "default-src 'none'" in policy
         assert "script-src" not in policy
         assert "<script" not in visitor.get(path).text
+
+
+def test_pages_that_are_drawn_are_drawn_one_at_a_time(runs: list[Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    visitor, inside, most = client(runs), [], []
+
+    def drawn(_run: Run) -> str:
+        inside.append(1)
+        most.append(len(inside))
+        time.sleep(0.01)
+        inside.pop()
+        return "a sheet"
+
+    monkeypatch.setattr("assay.results.report.browser.render_tearsheet", drawn)
+    visits = [threading.Thread(target=visitor.get, args=(f"/runs/{runs[0].id}/sheet",)) for _ in range(4)]
+    for visit in visits:
+        visit.start()
+    for visit in visits:
+        visit.join()
+    assert most == [1] * 4
 
 
 @pytest.mark.parametrize("count", [150, pytest.param(10_000, marks=pytest.mark.slow)])

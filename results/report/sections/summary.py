@@ -229,7 +229,7 @@ def equity_figures(data: RunData) -> list[Figure]:
     matched = ""
     if data.benchmark is not None:
         same = volatility_matched(returns["net"], data.benchmark)
-        if same.notna().any():
+        if same.min() > -1:  # nothing loses more than all of it; false of a run without volatility, too
             returns = returns.assign(matched=same)
             total = float(np.prod(1 + same.fillna(0).to_numpy())) - 1
             matched = (
