@@ -65,13 +65,13 @@ class Tools:
             raise InputError(f"mcp --root {root}: not a folder")
         self.root = root.resolve()
 
-    def inside(self, name: str) -> str:
-        """A file below the root, by its path from there.
+    def inside(self, name: str, *, folder: bool = False) -> str:
+        """A file below the root, by its path from there, or also a `folder`, of which nothing leads outside.
 
         Raises
         ------
         InputError
-            If it lies outside, by a link too, or is no file.
+            If it, or a file in it, lies outside, by a link too, or is no file.
 
         """
         from assay.data.errors import InputError
@@ -82,7 +82,11 @@ class Tools:
             raise InputError(f"{name!r}: no such file below the root") from None
         if not path.is_relative_to(self.root):
             raise InputError(f"{name!r}: no such file below the root")
-        if not path.is_file():
+        if folder and path.is_dir():
+            away = next((item for item in path.rglob("*") if not item.resolve().is_relative_to(self.root)), None)
+            if away is not None:
+                raise InputError(f"{name!r}: {away.relative_to(path)} in it leads outside the root")
+        elif not path.is_file():
             raise InputError(f"{name!r}: not a file")
         return str(path)
 
@@ -132,7 +136,8 @@ class Tools:
             content = json.loads(out.getvalue())
         except ValueError:
             lines = [line for line in err.getvalue().splitlines() if line.strip()]
-            raise InputError(lines[-1] if lines else f"{arguments[0]} gave no answer") from None
+            reason = lines[-1].removeprefix("error: ") if lines else f"{arguments[0]} gave no answer"
+            raise InputError(reason) from None
         content.pop("training_logs", None)
         return {"exit_code": code, "passed": code == 0, **content}
 
@@ -184,11 +189,12 @@ class Tools:
     ) -> dict[str, object]:
         """Say of every figure in a report whether it holds: arithmetic, substance, and a sentence each.
 
-        The report is Markdown, text, HTML, JSON, a notebook, a PDF or a claims file (TOML). With predictions and
-        prices, or a return series, its figures are recomputed.
+        The report is Markdown, text, HTML, JSON, YAML, CSV, a notebook, a PDF or a claims file (TOML), or the folder of
+        a project's documents, whose figures are tied across its files. With predictions and prices, or a return
+        series, its figures are recomputed.
         """
         data = self._data(predictions=predictions, prices=prices, returns=returns)
-        return self.answer("audit", self.inside(report), *data)
+        return self.answer("audit", self.inside(report, folder=True), *data)
 
     def leaks(
         self, predictions: str = "", prices: str = "", strategy: str = "s2_filter_negative",
@@ -221,14 +227,14 @@ def build_server(root: Path) -> MCPServer:
     try:
         from mcp.server.mcpserver import MCPServer
         from mcp.server.mcpserver.exceptions import ToolError
+        from mcp.server.mcpserver.tools import Tool
     except ImportError as error:
         raise missing_package(error, what="mcp") or error from None
     from functools import wraps
 
     from assay.data.errors import BacktestError
 
-    tools = Tools(root)
-    server = MCPServer("assay", instructions=_INSTRUCTIONS, log_level="WARNING")
+    tools, made = Tools(root), list[Tool]()
     for name in ("backtest", "gate", "audit", "leaks", "verify"):
         tool: Callable[..., dict[str, object]] = getattr(tools, name)
 
@@ -238,5 +244,19 @@ def build_server(root: Path) -> MCPServer:
             except BacktestError as error:
                 raise ToolError(" ".join(str(error).split())) from None
 
-        server.add_tool(wraps(tool)(call), name=name, structured_output=True)
-    return server
+        offered = Tool.from_function(wraps(tool)(call), name=name, structured_output=True)
+        # What a tool does not take is refused: an option that is dropped would pass for one that was heeded.
+        taken = offered.fn_metadata.arg_model
+        taken.model_config["extra"] = "forbid"
+        taken.model_rebuild(force=True)
+        made.append(offered.model_copy(update={"parameters": taken.model_json_schema(by_alias=True)}))
+    return MCPServer("assay", instructions=_INSTRUCTIONS, version=_version(), tools=made, log_level="WARNING")
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("assay")
+    except PackageNotFoundError:
+        return ""

@@ -35,6 +35,10 @@ def root(tmp_path: Path) -> Path:
     (folder / "report.md").write_text("| metric | value |\n|---|---|\n| accuracy | 57.14% |\n| Sharpe | 2.5 |\n")
     (tmp_path / "secret.csv").write_text(f"date,asset,score\n{SECRET},A,1\n")
     (folder / "link.csv").symlink_to(tmp_path / "secret.csv")
+    for name in ("docs", "away"):
+        (folder / name).mkdir()
+        (folder / name / "report.md").write_text("# Test\n\nSharpe: 2.5\n")
+    (folder / "away" / "more.md").symlink_to(tmp_path / "secret.csv")
     return folder
 
 
@@ -74,9 +78,11 @@ def test_an_agent_backtests_gates_audits_and_verifies(root: Path, tmp_path: Path
         ("audit", {"report": "report.md"}),
         ("leaks", {**DATA, "strategy": "quintile_long_short"}),
         ("verify", {"document": "sheet.md", "bundle": "run.zip"}),
+        ("audit", {"report": "docs"}),
     )
-    assert [error for error, _ in answers] == [False] * 4, answers
-    judged, audited, leaked, verified = (json.loads(text) for _, text in answers)
+    assert [error for error, _ in answers] == [False] * 5, answers
+    judged, audited, leaked, verified, folder_audited = (json.loads(text) for _, text in answers)
+    assert folder_audited["source"] == "docs/report.md"
     assert judged["verdict"] in ("pass", "fail", "insufficient")
     assert audited["exit_code"] in (0, 1)
     assert leaked["passed"] is (leaked["exit_code"] == 0)
@@ -104,6 +110,8 @@ def test_nothing_outside_the_root_is_read_and_no_traceback_is_answered(root: Pat
         ("backtest", {**DATA, "horizon": "x"}),
         ("gate", {"run": "quintile", "policy": "/etc/passwd"}),
         ("audit", {}),
+        ("audit", {"report": "away"}),
+        ("audit", {"report": "report.md", "strict": True}),  # nothing that a tool does not take passes for heeded
     ]
     for (name, arguments), (error, text) in zip(calls, called(root, *calls), strict=True):
         assert error, (name, arguments, text)
