@@ -51,9 +51,9 @@ def shares_by_programming(run: Run) -> Iterator[Finding]:
         return
     yield say("fits", "C5 class shares", involved, "some", weight=-1, printed=printed, top=top, share=share)
     premise, why = "" if stated else "the table lists every class", f"{names(printed)} force {top}"
-    if beaten := list(_beaten(run, Interval(floor, 1.0), top, why, premise, ("accuracy", "f1_weighted"), top)):
+    if beaten := list(_beaten(run, floor, top, why, premise, ("accuracy", "f1_weighted"), top)):
         yield from beaten
-        yield from _beaten(run, Interval(floor, 1.0), top, why, premise, ("f1",), top)
+        yield from _beaten(run, floor, top, why, premise, ("f1",), top)
         precision, recall = parts["precision"].get(top), parts["recall"].get(top)
         precise = precision is not None and run.read(precision).low - share.high < 0.02
         for key, claim in (("precision", precision if precise else None), ("recall", recall)):
@@ -64,10 +64,9 @@ def shares_by_programming(run: Run) -> Iterator[Finding]:
 
 
 def _beaten(
-    run: Run, share: Interval, top: str, why: str, premise: str, metrics: Sequence[str], label: str = ""
+    run: Run, floor: float, top: str, why: str, premise: str, metrics: Sequence[str], label: str = ""
 ) -> Iterator[Finding]:
     """Scores of a run that always naming a class of at least this share reaches; `why` says what makes it so large."""
-    floor = share.low
     f1 = 2 * floor / (1 + floor)
     bars = {"accuracy": ("accuracy", floor), "f1_weighted": ("weighted F1", floor * f1), "f1": ("F1", f1)}
     for metric in metrics:
@@ -93,7 +92,7 @@ def share_from_macro(run: Run) -> Iterator[Finding]:
         macro, weighted = (average.printed for average in known)
         if share is not None and share.low > 0.5:
             why = f"{label} F1 {claim.printed}, macro {macro} and weighted {weighted} of {k} classes force {label}"
-            yield from _beaten(run, share, label, why, "", ("accuracy", "f1_weighted", "f1"), label)
+            yield from _beaten(run, share.low, label, why, "", ("accuracy", "f1_weighted", "f1"), label)
 
 
 def one_class_only(run: Run) -> Iterator[Finding]:
@@ -160,9 +159,9 @@ def positives_of_sample(family: Sequence[Run]) -> Iterator[Finding]:
     bar = max(forensic.entropy([end, 1 - end]) for end in (share.low, share.high, 0.5) if share.holds(end))
     for run in family:
         name, larger = (_positive(run), share) if share.low >= other.low else ("the larger class", other)
-        yield from _beaten(run, larger, name, f"{sizes} force {name}", held, ("accuracy",))
+        yield from _beaten(run, larger.low, name, f"{sizes} force {name}", held, ("accuracy",))
         if run.two_classes is not None:
-            yield from _beaten(run, share, _positive(run), f"{sizes} force {_positive(run)}", held, ("f1",))
+            yield from _beaten(run, share.low, _positive(run), f"{sizes} force {_positive(run)}", held, ("f1",))
         terms, loss = run.group.loss.terms if run.group.loss is not None else (), run.get("validation_loss")
         if loss is not None and run.read(loss).low > bar and [t.kind for t in terms] in ([], ["binary_cross_entropy"]):
             alone = "the printed loss is the binary cross-entropy alone, without a penalty on the weights"

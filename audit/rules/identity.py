@@ -18,7 +18,7 @@ from assay.audit.rules.names import ALLOWANCES, CONDITIONS, CONTEXT, FIGURES, FO
 from assay.audit.rules.scope import Run, track_record
 from assay.audit.verdicts import TABLE, Finding, phrase, say, span
 
-__all__ = ["CHECKS", "IDENTITIES", "Check", "Identity", "apply", "render_checks"]
+__all__ = ["CHECKS", "IDENTITIES", "Identity", "apply", "render_checks"]
 
 
 @dataclass(frozen=True)
@@ -223,41 +223,28 @@ def _shown(row: Identity, s: Situation, readings: Mapping[str, Interval], chosen
     return words | {"value": shown[key], "readings": f"{shown[key]} ({key})" if chosen and key else every}
 
 
-@dataclass(frozen=True)
-class Check:
-    """One check of ``assay audit --checks``: its id, what it takes, what must hold, its source, and its premise."""
-
-    check: str
-    figures: str
-    formula: str
-    source: str
-    premise: str = ""
-
-
 _NAMES = {"value": "…", "readings": "…", "of": "", "count": "k", "range": "[a, b]"}
 
 
-def _of(row: Identity) -> Check:
-    """An identity in words: its names in the place of figures."""
+def _of(row: Identity) -> dict[str, str]:
+    """An identity as a check of ``assay audit --checks``, with names in the place of figures."""
     words = re.sub(r"\{([^}:]+)[^}]*\}", lambda m: _NAMES.get(m[1], re.sub(r"[_^]|/\*", " ", m[1]).strip()), row.words)
     inputs = ", ".join(re.sub(r"[?^]|/\*", "", name).replace("_", " ") for name in row.inputs)
     figures = f"{row.result.replace('_', ' ')} {row.relation} f({inputs})"
     if row.within:
         figures = f"{row.within[0]:g} ≤ f({row.result.replace('_', ' ')}, {inputs}) ≤ {row.within[1]:g}"
         figures = figures.removeprefix("-inf ≤ ").removesuffix(" ≤ inf")
-    return Check(row.check, figures, words, row.source, row.premise)
+    return {"check": row.check, "figures": figures, "formula": words, "source": row.source, "premise": row.premise}
 
 
-#: Every check: the identities first, then what is no identity.
-CHECKS: tuple[Check, ...] = (
-    *map(_of, IDENTITIES), *(Check(**{k: v for k, v in row.items() if k != "says"}) for row in TABLE["check"]),
-)  # fmt: skip
+#: Every check, with what it takes, what must hold, its source and premise: identities first, then what is none.
+CHECKS: tuple[Mapping[str, Any], ...] = (*map(_of, IDENTITIES), *TABLE["check"])
 
 
 def render_checks() -> str:
     """The table for a terminal, by number."""
     lines = []
-    for check in sorted(CHECKS, key=lambda check: (check.check[0], int(check.check[1:].split()[0]))):
-        lines += [check.check, f"  takes    {check.figures}", f"  holds    {check.formula}"]
-        lines += [f"  source   {check.source}"] + ([f"  assumes  {check.premise}"] if check.premise else [])
+    for row in sorted(CHECKS, key=lambda row: (row["check"][0], int(row["check"][1:].split()[0]))):
+        lines += [row["check"], f"  takes    {row['figures']}", f"  holds    {row['formula']}"]
+        lines += [f"  source   {row['source']}", *([f"  assumes  {row['premise']}"] if row.get("premise") else [])]
     return "\n".join(lines)

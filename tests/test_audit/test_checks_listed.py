@@ -26,22 +26,22 @@ def made() -> set[str]:
     return found
 
 
-@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.check)
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check["check"])
 def test_a_check_has_an_id_a_formula_and_a_source(check) -> None:
-    assert re.match(r"[CR]\d+ \S", check.check)
-    assert check.figures.strip()
-    assert check.formula.strip()
-    assert check.source.strip()
-    assert "{" not in check.formula
+    assert re.match(r"[CR]\d+ \S", check["check"])
+    assert check["figures"].strip()
+    assert check["formula"].strip()
+    assert check["source"].strip()
+    assert "{" not in check["formula"]
 
 
 def test_every_check_that_is_made_is_listed() -> None:
-    listed = {check.check for check in CHECKS}
+    listed = {check["check"] for check in CHECKS}
     assert {name for name in made() if not any(item.startswith(name) for item in listed)} == set()
 
 
 def test_every_number_of_the_list_of_forensic_checks_is_covered() -> None:
-    numbers = {int(check.check[1:].split()[0]) for check in CHECKS if check.check.startswith("C")}
+    numbers = {int(check["check"][1:].split()[0]) for check in CHECKS if check["check"].startswith("C")}
     assert numbers == set(range(39))
 
 
