@@ -104,6 +104,7 @@ def _facts(claims: Sequence[Claim], lines: Sequence[Line]) -> _Facts:
     counted = {claim.source_line: n for claim in claims if (n := _sessions(claim))}
     readable = [line for line in lines if line.text.strip() and len(line.text) <= _LONGEST]
     values: dict[str, set[Any]] = defaultdict(set)
+    ends: dict[tuple[str, bool], set[str]] = defaultdict(set)
     for line in readable:
         folded = plain(line.text)
         for name, form in table("stated").items():
@@ -113,10 +114,15 @@ def _facts(claims: Sequence[Claim], lines: Sequence[Line]) -> _Facts:
             if match[1] < match[2]:
                 place = _about(line.text[: match.start()], line.headings)
                 values["span " + place].add((match[1], match[2], counted.get(line.number)))
+        for match in pattern("date_key").finditer(line.text.lower()):  # "val_start": "2024-11-20"
+            ends[match[1], match[2] == "end"].add(match[3])
         for match in pattern("predicts").finditer(folded):
             place = line.text.strip("# *") if line.kind == "heading" else "any"
             values["target " + place].add("return" if "return" in match[0] else "price")
         values["tried"] |= {match[1].count(",") + 1 for match in pattern("tried_values").finditer(line.text)}
+    for name in _SPLITS:
+        first, last = (_only(ends[name[:3], end]) or "" for end in (False, True))
+        values["span " + name] |= {(first, last, None)} if "" < first < last else set()
     tried = {int(c.value.value) for c in claims if c.metric == "configurations_tested" and c.value.is_point}
     values["tried"] = tried or values["tried"]
     labels = {claim.label for claim in claims if claim.label and claim.metric in wordset("class_scores")}
@@ -200,7 +206,7 @@ def _sample(run: _Run, facts: _Facts, n: int | None) -> Sample:
     if len({c.split for c in run.claims if c.metric in wordset("of_portfolios") | wordset("of_signals")}) == 1:
         sessions = _only(filter(None, map(_sessions, run.claims)))
     spans = {name: span for name in _SPLITS if (span := facts.only("span " + name))}
-    stated = len(spans) > 1 and run.prints("of_signals", "of_samples")
+    stated = len(spans) > 1 and run.prints("of_signals", "of_samples", "of_portfolios")
     parts = tuple(Split(name, start=span[0], end=span[1]) for name, span in spans.items()) if stated else ()
     splits = {claim.split for claim in run.claims if METRICS[claim.metric].kind not in wordset("kinds_of_no_split")}
     alone = run.split or (next(iter(splits)) if len(splits) == 1 else None)

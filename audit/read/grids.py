@@ -157,6 +157,8 @@ class _Cells:
         keys = [0] if self.by_row else self._keys()
         path = () if self.by_row else (Label(row.cells[i].text.strip(" *"), "beside", self.titles[i]) for i in keys)
         base, first = fold(self.context, tuple(path)), row.cells[keys[0]].text if keys else ""
+        if self.by_row and sum(cell.text.strip(" *_`")[:1] in tuple("<>≥≤") for cell in row.cells[1:]) > 1:
+            base = replace(base, goal=True)  # ">= 50% | 45% to 50% | < 45%": a scale of thresholds
         if grid.by_column and says(first, "average_rows"):
             mean = "" if base.average == "mean" else base.average
             base = replace(base, pooled=base.pooled or "averaged over the rows above", average=mean)

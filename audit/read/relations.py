@@ -188,7 +188,8 @@ def place_change(spot: Spot, figures: list[Token], metric: str, local: Context, 
 
 
 def _oriented(pair: list[int], placed: list[Placed], change: Placed) -> tuple[int, ...]:
-    """From and to: the baseline first, wherever its column stands; where nothing says which, as the figure needs."""
+    """From and to: the baseline first, wherever its column stands; where nothing says which, or what says so
+    ("current") fits the other way alone, as the figure needs."""
     first, second = (placed[index] for index in pair)
     names = [" ".join(figure.context.group) for figure in (first, second)]
     earlier = [bool(read_role(name).earlier or says(name, "earlier_columns")) for name in names]
@@ -196,7 +197,9 @@ def _oriented(pair: list[int], placed: list[Placed], change: Placed) -> tuple[in
         if min(first.value.value, second.value.value) <= 0:
             return ()
         earlier[1] = (second.value.value - first.value.value) * change.value.value < 0
-    return (pair[1], pair[0]) if earlier[1] else tuple(pair)
+    start, end = (figure.value.interval for figure in ((second, first) if earlier[1] else (first, second)))
+    turned = min(start.low, end.low) > 0 and change.value.either.meets(start / end - 1.0)
+    return (pair[1], pair[0]) if earlier[1] != turned else tuple(pair)
 
 
 #: How a figure may follow from two others.

@@ -373,6 +373,9 @@ CONDITIONS: Mapping[str, Callable[[Situation], bool]] = {
     "one asset, or equal bets": lambda s: s.run.group.portfolio.assets == 1 or s.run.group.portfolio.equal_bets,
     "one asset, or a Sharpe ratio above 5": lambda s: s.run.group.portfolio.assets == 1 or s.read("sharpe").low > 5,
     "a Sharpe ratio in reach": lambda s: s.read("sharpe").low <= forensic.foresight_ceiling(s.context["periods"]),
+    # The low end of its 95% interval is out of reach too, where the dates or sessions of the record are stated.
+    "no luck of a short record": lambda s: (record := track_record(s.run)) is None
+        or s.read("sharpe").low - 2 * math.sqrt(s.context["periods"] / record[0]) > 3,
     # Both tails are printed as losses below zero; one printed positive is a convention.
     "all below zero": lambda s: all(s.run.read(claim).high < 0 for claim in s.claims.values()),
     # No text says that a rate counts days or predictions.

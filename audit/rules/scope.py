@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from functools import cached_property
 
@@ -36,6 +36,8 @@ _OVER_CLASSES = re.compile(r"macro|weighted|micro|averag", re.I)
 _ONE_CLASS = re.compile(r"binary|positive class|of the positive|up days|\bup class\b", re.I)
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _PERIOD = re.compile(r"((?:19|20)\d\d)?[\s-]*([a-z]*)\.?(\d{0,2}(?:-\d\d)?)[\s-]*((?:19|20)\d\d)?")
+#: Digits that may be padded: "68.30" beside "8.50" may be 68.3.
+_PADDED = re.compile(r"\d\d\.\d+0\s*%?$")
 
 
 def info_of(claim: Claim) -> MetricInfo:
@@ -63,6 +65,8 @@ class Run:
     def read(self, claim: Claim) -> Interval:
         """The interval of a claim, on the scale of its metric."""
         value, info = claim.value, info_of(claim)
+        if self.lenient and self.claims.draft and _PADDED.search(value.text):
+            value = replace(value, unit=10 * value.unit)
         interval = value.either if self.lenient else value.interval
         # A count to its last unit: no "~", no K, no round hundreds.
         exact = value.is_point and not value.about and value.decimals == 0 and value.unit == 1.0
