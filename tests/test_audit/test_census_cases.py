@@ -20,6 +20,11 @@ ACCUSED = {
         (("1. params={'fast': 5} | sharpe=0.804 | return=-109.12% | drawdown=-60.00% | trades=1544\n"
           "2. params={'fast': 9} | sharpe=0.763 | return=-311.70% | drawdown=-60.00% | trades=1986\n"),
          "md", "-311.70%"),
+    "more than the luck of two months":
+        ('{"val_start": "2024-11-20",\n"val_end": "2025-01-20",\n"val_metrics": {"sharpe": 9.26}}', "json", "9.26"),
+    "a change of what it does not follow from, either way":
+        (("| Metric | Archived run | Current results | Difference |\n|---|---|---|---|\n"
+          "| Win rate | 22.4% | 57.2% | +183% |\n"), "md", "+183%"),
     "a rate of no whole count, open trades left out":
         ("| Metric | Value |\n|---|---|\n| Total trades | 15 |\n| Win rate | 65% |\n", "md", "65%"),
 }  # fmt: skip
@@ -103,6 +108,16 @@ SILENT = {
     "a loss and a ratio of other periods": ("- CAGR: -12.29%\n- Volatility: 23.95%\n- Sharpe: -0.17\n", "md"),
     "tails of two levels": ("- VaR (99%): -3.1%\n- CVaR (95%): -2.6%\n", "md"),
     "fees between gross and net": ("- Gross profit: $1,200\n- Gross loss: -$700\n- Net profit: $460\n", "md"),
+    "a column called current that is the later one":
+        (("| Metric | Archived run | Current results | Difference |\n|---|---|---|---|\n"
+          "| Win rate | 22.4% | 57.2% | +155% |\n"), "md"),
+    "a scale of thresholds":
+        (("| KPI | Go | Watch | No-go |\n|---|---|---|---|\n| Win rate | >= 50% | 45% bis < 50% | < 45% |\n"
+          "| Trades | >= 8 | 5 bis 7 | < 5 |\n"), "md"),
+    "a digit that pads": ('{"win_rate": 68.30, "trades": 287, "winning_trades": 196, "losing_trades": 91}', "json"),
+    "luck of two months":
+        ('{"val_start": "2024-11-20",\n"val_end": "2025-01-20",\n"val_metrics": {"sharpe": 5.26}}', "json"),
+    "an ICIR of no stated period": ("- ICIR: 0.72\n- Sharpe ratio: 1.25\n", "md"),
     "percent of another figure":
         ("win_rate_pct=0.2 | avg_win=+4 USDT | average_loss=-2 USDT | win_loss_ratio=2.16\n", "log"),
 }  # fmt: skip
