@@ -140,8 +140,7 @@ def largest_share_from_macro(class_f1: Interval, macro: Interval, weighted: Inte
 
 
 def called_share(accuracy: Interval, precision: Interval, recall: Interval) -> Interval | None:
-    """Share of cases called positive, ``R (1 - A) / (P + R (1 - 2P))``, monotone in each; None where the denominator
-    can vanish."""
+    """Share of cases called positive, ``R (1 - A) / (P + R (1 - 2P))``, monotone in each; None where it has a pole."""
     if corners(lambda p, r: p + r * (1 - 2 * p), precision, recall).low <= 1e-12:
         return None
     return corners(lambda a, p, r: r * (1 - a) / (p + r * (1 - 2 * p)), accuracy, precision, recall)
@@ -257,8 +256,7 @@ def rmse_ceiling(low: float, high: float, r2: Interval, mean: Interval | None = 
 def persistence_r2(
     rmse: Interval, r2: Interval, mean: Interval, volatility: Interval, horizon: float
 ) -> Interval | None:
-    """R² of persistence on levels, ``1 - var(change)/var(level)`` for changes without drift, proportional to the
-    mean price."""
+    """R² of persistence on levels, ``1 - var(change)/var(level)``; changes proportional to the mean price, no drift."""
     level, change = target_std(rmse, r2), mean * volatility * math.sqrt(horizon)
     return _ONE - (change / level).power(2) if level.low > 0 and change.low > 0 else None
 

@@ -85,8 +85,7 @@ class LikeReport:
         return out
 
     def printed_tables(self) -> dict[str, pd.DataFrame]:
-        """The tables by their titles, of texts, the index a column; of a long training the first, every fifth and the
-        last epoch."""
+        """The tables by their titles, of texts, the index a column; of a long training few epochs."""
         tables = dict(self.tables)
         if len(epochs := tables.get("epochs", pd.DataFrame())) > 12:
             last = epochs.index[-1]

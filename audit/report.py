@@ -128,8 +128,7 @@ def _row(verdict: Verdict, split: str, recomputed: Mapping[str, Recomputed]) -> 
 
 
 def _merged(audit: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The gravest first: prints of one quantity with one outcome in one row, with all their `prints`, `figures`
-    and `lines`."""
+    """The gravest first: prints of one quantity with one outcome in one row, with `prints`, `figures` and `lines`."""
     groups: dict[tuple[object, ...], dict[str, Any]] = {}
     for row in sorted(audit["claims"], key=lambda row: row["rank"]):
         same = tuple(row[key] for key in ("words", "target", "arithmetic", "substance", "because", "document"))

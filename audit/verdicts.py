@@ -126,8 +126,7 @@ def _ids(claims: Iterable[Claim | None]) -> tuple[str, ...]:
 
 class _Phrases(string.Formatter):
     def format_field(self, value: Any, format_spec: str) -> str:
-        """Claims as printed, intervals by their ends, ``:%`` in percent, ``:%2`` to so many decimals, ``:3`` to so many
-        digits, lists in words."""
+        """Claims as printed, intervals by their ends, lists; ``:%`` percent, ``:%2`` decimals, ``:3`` digits."""
         share, places = format_spec[:1] == "%", int(format_spec.lstrip("%") or 0)
         if isinstance(value, Claim):
             return value.printed

@@ -172,8 +172,7 @@ class Printed:
 
     def _half(self, value: float, unit: float) -> float:
         """Half a unit. An approximate print ("~") stands for one unit of its last digit, half a unit of the last that
-        is not a trailing zero, or 5%, whichever is widest: "~250,000" is 237,500 to 262,500, "~10,000" 5,000 to 15,000.
-        """
+        is not a trailing zero, or 5%, whichever is widest: "~250,000" is 237,500 to 262,500."""
         if not self.about:
             full = self.decimals >= 6 and len(Decimal(repr(value)).as_tuple().digits) >= 7
             return max(unit / 2, FULL_PRECISION * abs(value) * full)

@@ -104,7 +104,6 @@ def _facts(claims: Sequence[Claim], lines: Sequence[Line]) -> _Facts:
     counted = {claim.source_line: n for claim in claims if (n := _sessions(claim))}
     readable = [line for line in lines if line.text.strip() and len(line.text) <= _LONGEST]
     values: dict[str, set[Any]] = defaultdict(set)
-    ends: dict[tuple[str, bool], set[str]] = defaultdict(set)
     for line in readable:
         folded = plain(line.text)
         for name, form in table("stated").items():
@@ -115,13 +114,13 @@ def _facts(claims: Sequence[Claim], lines: Sequence[Line]) -> _Facts:
                 place = _about(line.text[: match.start()], line.headings)
                 values["span " + place].add((match[1], match[2], counted.get(line.number)))
         for match in pattern("date_key").finditer(line.text.lower()):  # "val_start": "2024-11-20"
-            ends[match[1], match[2] == "end"].add(match[3])
+            values[f"{match[2]} {match[1]}"].add(match[3])
         for match in pattern("predicts").finditer(folded):
             place = line.text.strip("# *") if line.kind == "heading" else "any"
             values["target " + place].add("return" if "return" in match[0] else "price")
         values["tried"] |= {match[1].count(",") + 1 for match in pattern("tried_values").finditer(line.text)}
     for name in _SPLITS:
-        first, last = (_only(ends[name[:3], end]) or "" for end in (False, True))
+        first, last = (_only(values[f"{end} {name[:3]}"]) or "" for end in ("start", "end"))
         values["span " + name] |= {(first, last, None)} if "" < first < last else set()
     tried = {int(c.value.value) for c in claims if c.metric == "configurations_tested" and c.value.is_point}
     values["tried"] = tried or values["tried"]

@@ -146,8 +146,7 @@ def scan_program(lines: Sequence[str]) -> list[list[Entry]]:
 
 def scan_log(text: str, tokens: Sequence[Token], number: int, epoch: str = "") -> list[Entry]:
     """The figures of a line of a training log (``Epoch 3/30 - loss: 0.61 - val_acc: 0.58``), a mapping at its epoch;
-    nothing for any other line. `epoch` is what a line above announced, for logs that print it on a line of its own.
-    """
+    nothing for any other line. `epoch` is what a line above announced, for logs that print it on a line by itself."""
     if pattern("log_trainer").match(text):
         return list(_Flow([Level("")]).line(text))
     heads = ((pattern(f"log_{unit}").match(text), unit) for unit in ("epoch", "round", "bar"))

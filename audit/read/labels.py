@@ -362,8 +362,7 @@ def _of_topic(role: Role, text: str, context: Context) -> str:
 
 def of_units(context: Context, text: str, metric: str) -> Context:
     """The context of a figure whose label says that it is of scaled data, or of a period that is no year: of a run, or
-    a position, of its own. A monthly Sharpe ratio is not the quotient of an annual return and an annual volatility.
-    """
+    a position, of its own. A monthly Sharpe ratio is not an annual return over an annual volatility."""
     if says(text, "scaled_words"):
         context = replace(context, group=(*context.group, "scaled"))
     if metric in wordset("of_a_year") and not context.at:

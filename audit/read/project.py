@@ -24,10 +24,8 @@ from assay.data.optional import missing_package
 __all__ = ["FORMS", "Document", "draft_documents", "draft_files", "find_documents", "read_document"]
 
 #: What is read of a folder, by the end of the name.
-FORMS = (
-    ".md", ".markdown", ".txt", ".html", ".htm", ".json", ".csv", ".tsv", ".yaml", ".yml", ".ini", ".log", ".ipynb",
-    ".pdf",
-)  # fmt: skip
+FORMS = (".md", ".markdown", ".txt", ".html", ".htm", ".json", ".csv", ".tsv", ".yaml", ".yml", ".ini", ".log",
+         ".ipynb", ".pdf")  # fmt: skip
 #: Most files that are read of a folder, and most contradictions that are told one by one.
 MAX_FILES, _TOLD = 200, 40
 

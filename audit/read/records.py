@@ -137,9 +137,9 @@ def _part_sections(placed: list[Placed], order: list[int], names: list[str]) -> 
     for (name, section), members in sections.items():
         figures = [(placed[i], known[name].get(_key(placed[i], ""), [])) for i in members]
         alike = any(
-            figure.value.either.meets(other.value.either)
-            for figure, others in figures if figure.metric not in wordset("derived") and figure.value.is_point
-            for other in others if other.value.is_point
+            figure.value.either.meets(other.value.either) for figure, others in figures
+            if figure.metric not in wordset("derived") and figure.value.is_point for other in others
+            if other.value.is_point
         )  # fmt: skip
         own = name
         if known[name] and not alike and any(figure.metric != "confusion_count" for figure, _ in figures):

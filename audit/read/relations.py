@@ -188,8 +188,7 @@ def place_change(spot: Spot, figures: list[Token], metric: str, local: Context, 
 
 
 def _oriented(pair: list[int], placed: list[Placed], change: Placed) -> tuple[int, ...]:
-    """From and to: the baseline first, wherever its column stands; where nothing says which, or what says so
-    ("current") fits the other way alone, as the figure needs."""
+    """From and to: the baseline first, wherever its column stands; where no title says, or one misleads, what fits."""
     first, second = (placed[index] for index in pair)
     names = [" ".join(figure.context.group) for figure in (first, second)]
     earlier = [bool(read_role(name).earlier or says(name, "earlier_columns")) for name in names]

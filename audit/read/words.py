@@ -60,8 +60,7 @@ def pattern(name: str) -> re.Pattern[str]:
 
 def why(name: str, text: str, **seen: str) -> str:
     """The first reason of a table that holds for a print: by its text, what stands `before` and `after` it, its `unit`,
-    the `metric` that it would be of and its `kind`; ``""`` where none does.
-    """
+    the `metric` that it would be of and its `kind`; ``""`` where none does."""
     before, after, unit, metric, kind = (seen.get(part, "") for part in ("before", "after", "unit", "metric", "kind"))
     for reason, rows in table(name).items():
         for row in rows:

@@ -74,8 +74,7 @@ def parameters(
 
 
 def inputs_needed(architecture: Architecture, framework: str, low: float, high: float, cap: int = 100_000) -> range:
-    """Input features per step with which the count, which is linear in them, falls inside [low, high]; empty when none
-    does."""
+    """Input features per step with which the count, which is linear in them, falls inside [low, high]."""
     base = parameters(architecture, framework, 1)[0]
     slope = parameters(architecture, framework, 2)[0] - base
     if slope <= 0:

@@ -105,8 +105,7 @@ class Run:
         return self.read(claim).meets(Interval(info_of(claim).low, info_of(claim).high))
 
     def get(self, metric: str, label: str = "") -> Claim | None:
-        """The claim of a metric: the most finely printed one, of the record that prints most; None where its prints
-        disagree or there is none."""
+        """The claim of a metric: the most finely printed, of the record that prints most; None where they differ."""
         found = self.candidates(metric, label)
         best = min(found, key=lambda claim: (self.read(claim).width, -self._records[self._within(claim)]), default=None)
         return best if best is not None and all(self.read(best).meets(self.read(other)) for other in found) else None
@@ -142,8 +141,7 @@ class Run:
 
     @property
     def two_classes(self) -> str | None:
-        """Whether the scores are of the positive one of two classes: "" when stated, the assumption when an AUC
-        suggests it, else None."""
+        """Are the scores of the positive one of two classes: "" when stated, an assumption beside an AUC, else None."""
         scored = (self.get(metric) for metric in ("precision", "recall", "f1", "specificity"))
         if len(self.group.classes) == 2 or self.one_class(next(filter(None, scored), None)):
             return ""
@@ -286,8 +284,7 @@ class Report:
         return [other for other in alike if (other.metric, other.label) == wanted and other.id != claim.id]
 
     def samples(self) -> list[list[Run]]:
-        """Families of runs with an accuracy on one sample, by split and position: their groups say so, or they stand in
-        one table of a draft."""
+        """Families of runs with an accuracy on one sample, by split and position: stated, or in a table of a draft."""
         rest = [run for run in self.runs if run.candidates("accuracy")]
         families = []
         while rest:
