@@ -149,6 +149,12 @@ def derived(report: Report) -> Iterator[Finding]:
         signed = re.match(r"\s*[*~≈(]*\s*[+\-−–]", claim.printed) is not None
         if hit is None and not signed and claim.relation in ("change", "reduction", "difference"):
             hit = next((name for name, value in readings.items() if abs(target).meets(abs(value))), None)
+        if hit is None and report.claims.draft and pair:
+            # A column of changes may hold any, of sizes, with the sign of what is better, as fractions under a "%".
+            start, end = map(abs, values)
+            readings |= change_readings(start, end) | ratio_readings(start, end) | {"the difference": end - start}
+            sizes = [abs(target), abs(target) * (100.0 if claim.value.percent and "%" not in claim.printed else 1.0)]
+            hit = next((name for name, value in readings.items() if any(map(abs(value).meets, sizes))), None)
         shown = {name: f"{name} {span(value, claim.value.percent)}" for name, value in readings.items()}
         figures: Figures = {"inputs": [c.printed for c in inputs], "figure": claim, "all": "; ".join(shown.values())}
         bases = {"ratio": values, "change": values[:1], "reduction": values[:1]}.get(claim.relation, [])

@@ -107,6 +107,10 @@ SILENT = {
         ("- Final value: 11,365.86 / Sharpe ratio: 2.03 / Tracking error: 8.16 / Sharpe (gross): 2.1\n", "md"),
     "a loss and a ratio of other periods": ("- CAGR: -12.29%\n- Volatility: 23.95%\n- Sharpe: -0.17\n", "md"),
     "tails of two levels": ("- VaR (99%): -3.1%\n- CVaR (95%): -2.6%\n", "md"),
+    "columns of changes":
+        (("| Metric | Before | After | Improvement (%) |\n|---|---|---|---|\n| RMSE | 25.499 | 39.413 | -54.6% |\n"
+          "| Sharpe | 0.84 | 1.60 | 190% |\n| AUC | 0.683 | 0.872 | +0.277 |\n"
+          "| Max drawdown | -42.4% | -59.3% | 140% |\n"), "md"),
     "fees between gross and net": ("- Gross profit: $1,200\n- Gross loss: -$700\n- Net profit: $460\n", "md"),
     "a column called current that is the later one":
         (("| Metric | Archived run | Current results | Difference |\n|---|---|---|---|\n"
