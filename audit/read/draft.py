@@ -182,7 +182,7 @@ def _body(walk: _Walk, line: Line) -> None:
     start = bullet.end() if bullet else len(text) - len(text.lstrip())
     if bullet and bullet[1] and tokens and tokens[0].start <= bullet.start(1) < tokens[0].end:
         tokens.pop(0)
-    open_box = bullet is not None and "[ ]" in bullet[0]
+    open_box = bullet is not None and ("[ ]" in bullet[0] or text[start:].startswith(("⏳", "🎯", "⏸")))
     context = replace(walk.context(line), goal=True) if open_box else walk.context(line)
     if entries := scan_log(text, tokens, line.number):
         place_data(spot, tokens, entries, context)
@@ -285,6 +285,8 @@ def _unnamed(
     elif (local.settings or reason == SETTING) and not inside:
         spot.exclude(figures, SETTING)
     else:
+        if reason and figures and read_role(label[0]).metrics and not text[label[1] : figures[0].start].strip(" *_`~$"):
+            spot.leave(figures.pop(0), reason)
         place_prose(spot, figures, replace(local, topic="") if reason else local)
 
 

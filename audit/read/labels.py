@@ -16,6 +16,7 @@ from assay.audit.read.tokens import Token
 from assay.audit.read.words import (
     Role,
     bare,
+    first_of,
     has,
     is_setting,
     mentions,
@@ -65,6 +66,7 @@ class Context:
     topic: str = ""  # the metric or subject of the surrounding list ("rank_ic", "prediction")
     average: str = ""  # macro, weighted or micro
     goal: bool = False  # the surroundings list targets
+    void: str = ""  # "example" or "rule" where the figures there are no results
     settings: bool = False  # or hyperparameters
     pooled: str = ""  # words that say the figures are averages over folds, seeds or classes
     section: str = ""  # the top-level section
@@ -102,7 +104,7 @@ def _around(context: Context, label: Label) -> Context:
     side = next((side for side in ("top", "bottom") if has(words, side)), "") if says(text, "quantiles") else ""
     split = context.split if not role.split or (_is_done(role, text) and not key) else role.split
     compared = (f"{link}{article}{role.earlier}" for link in phrases("comparing") for article in (" ", " the ", " a "))
-    group = (role.entity,) if role.entity and not role.metrics and not role.setting else ()
+    group = (role.entity,) if role.entity and not role.metrics and not (role.setting and key) else ()
     group = (bare(text),) if group and key and any(map(str.isdecimal, text)) else group
     if role.earlier and not role.metric and not any(has(words, phrase) for phrase in compared):
         group = (" ".join(dict.fromkeys([*role.entity.split(), role.earlier])),)
@@ -117,8 +119,9 @@ def _around(context: Context, label: Label) -> Context:
         or (text if key and pattern("month_key").fullmatch(text) else "") or context.at,
         pooled=context.pooled or (f"averaged over {text!r}" if key and says(text, "pooled_keys") else ""),
         topic=_topic(role, words, context.topic),
-        goal=(context.goal and not says(text, "current"))
+        goal=(context.goal and not role.earlier and not any(says(text, name) for name in ("current", "obtained")))
         or (role.goal and not role.metrics and len(role.entity.split()) < 6),
+        void=context.void or first_of("void", words),
         settings=says(text, "setting_headings") or (context.settings and not role.metric)
         or (key and says(text, "setting_keys"))
         or (key and role.setting and not role.split),
@@ -203,12 +206,16 @@ def _column(context: Context, label: Label) -> Context:
         context = replace(context, pooled=context.pooled or f"averaged over what the column {title!r} sums up")
     summed = bool(role.statistic) and not role.entity and not role.metrics
     plain_title = summed or not bare(title) or bare(title) in wordset("value_titles")
-    if role.goal or plain_title or says(title, "change_titles") or says(title, "note_titles"):
-        return replace(context, goal=context.goal or role.goal)
+    goal = role.goal or bare(title) in wordset("goal_titles")
+    if goal or plain_title or says(title, "change_titles") or says(title, "note_titles"):
+        aimed = goal or (context.goal and not says(title, "current"))
+        # "Baseline Target", "Acceptable"
+        apart = (role.entity or role.earlier) if goal else "" if plain_title else bare(title)
+        return replace(context, goal=aimed, group=(*context.group, *([apart] if aimed and apart else [])))
     if role.at and not role.metric:
         return replace(context, at=role.at)
     if role.earlier:
-        return replace(context, group=(*context.group, role.earlier))
+        return replace(context, group=(*context.group, role.earlier), goal=False)
     if role.labels and not role.entity:
         return replace(context, label=context.label or role.labels[0])
     if role.split and not role.entity:

@@ -57,8 +57,7 @@ class _Text:
         return self.folded[token.end : token.end + reach]
 
     def why(self, name: str, token: Token) -> str:
-        before, after = self.before(token, 24), self.after(token)
-        return why(name, token.text, before=before, after=after, unit=plain(token.unit).strip())
+        return why(name, token.text, before=self.before(token), after=self.after(token), unit=plain(token.unit).strip())
 
     def claim(self, token: Token, metric: str, context: Context, **extra: object) -> int | None:
         # What its own label names is printed again here: the first print alone stands for the record.
@@ -157,8 +156,11 @@ def _pair(text: _Text, number: int) -> bool:
         metric = "" if pattern("clause_end").search(text.folded[named[0].end : first.start]) else named[0].metric
     if metric not in METRICS or wrong_unit(metric, first) or wrong_unit(metric, second):
         return False
-    text.claim(first, metric, replace(context, group=(*context.group, "before"), goal=False))
-    text.claim(second, metric, context)
+    if aimed := context.goal or pattern("goal_before").search(text.before(first)) is not None:
+        text.spot.leave(first, "where an aim begins, which may be an aim too")
+    else:
+        text.claim(first, metric, replace(context, group=(*context.group, "before")))
+    text.claim(second, metric, replace(context, goal=aimed))
     return True
 
 
@@ -320,8 +322,7 @@ def _place(text: _Text, token: Token, metric: str, local: Context, reason: str) 
     elif METRICS[metric].low == 0.0 and token.text[:1] in "-−–" and METRICS[metric].kind != "count":
         text.claim(token, "change", local)  # what cannot be negative has fallen by so much
     else:
-        told = token.text[:1] in "<>≥≤" and pattern("explains").match(after) is not None
-        if told or pattern("goal_after").match(after) or pattern("goal_before").search(before):
+        if pattern("goal_after").match(after) or pattern("goal_before").search(before):
             local = replace(local, goal=True)
         near = pattern("clause_mark").split(text.text[max(0, token.start - 20) : token.start])[-1]
         unit = unit_of(near.rstrip(" =:~*`"), token.text)

@@ -24,6 +24,8 @@ __all__ = ["assemble", "contradict"]
 _ENOUGH, _ONLY = 3.9, 2.3
 #: Groups beyond this many are not compared.
 _MOST = 120
+#: The last part of the name of a run that only shows what one looks like.
+_EXAMPLE = "example"
 Key = tuple[str, ...]
 
 
@@ -59,7 +61,9 @@ def assemble(sheet: Sheet, *, title: str, source: str) -> Draft:
         taken[name] = 1
         ids[index] = name
     claims = tuple(_claim(placed[index], names[index], ids, index, sheet.decimal) for index in order)
-    groups = tuple(Group(name) for name in dict.fromkeys(claim.group for claim in claims))
+    real = {names[i] for i in order if not placed[i].context.void}
+    runs = dict.fromkeys(claim.group for claim in claims)
+    groups = tuple(Group(name, stage="" if name in real else "an example, no result") for name in runs)
     return Draft(
         claims=ClaimSet(title=title, source=source, groups=groups, claims=claims, draft=True),
         columns=tuple(placed[index].column for index in order),
@@ -87,7 +91,8 @@ def _record(figure: Placed) -> str:
 def _group_name(figure: Placed) -> str:
     group = figure.context.group
     parts = [part for part, before in zip(group, ("", *group), strict=False) if part != before]
-    return " / ".join([*parts, *(["target"] if figure.context.goal else [])]) or "main"
+    marks = ["target"] * figure.context.goal + [_EXAMPLE] * bool(figure.context.void)
+    return " / ".join([*parts, *marks]) or "main"
 
 
 def _tell_apart(placed: list[Placed]) -> None:
@@ -212,6 +217,7 @@ def _merged_names(placed: list[Placed], names: list[str]) -> list[str]:
         digits, kept, gone = max(scored, key=lambda score: score[0], default=(0.0, "", ""))
         if not digits:
             break
+        kept, gone = sorted((kept, gone), key=lambda name: name.endswith(_EXAMPLE))  # that repeats a run shows it
         for index in runs.pop(gone).members:
             out[index] = kept
             runs[kept].add(index, placed[index])

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from assay.audit.claims.intervals import Printed, parse_print
-from assay.audit.claims.model import METRICS, ClaimSet
+from assay.audit.claims.model import ClaimSet
 from assay.audit.read.labels import Context
 from assay.audit.read.tokens import Token, scan_line
 from assay.audit.read.words import pattern, table, wordset
@@ -124,7 +124,11 @@ class Spot:
             self.sheet.unplaced[self.line, token.start] = Excluded(self.line, token.start, token.text, reason)
 
     def claim(self, token: Token, metric: str, context: Context, **extra: object) -> int | None:
-        """Place a figure as a claim; its index, or None where the print cannot be read and is listed as unplaced."""
+        """Place a figure as a claim; its index, or None where it is unreadable, of a rule or a bound that is no aim."""
+        bound = token.text[:1] in "<>≥≤" and metric not in wordset("bounded") and not context.goal
+        if bound or context.void == "rule":
+            self.leave(token, "a bound that is no stated aim" if bound else "part of a rule")
+            return None
         unit = str(extra.get("unit", ""))
         if unit == "percent" and metric in wordset("rates") and pattern("below_one").fullmatch(token.text):
             unit = extra["unit"] = ""  # "Win rate %: 0.47"
@@ -136,8 +140,6 @@ class Spot:
         if len(self.sheet.placed) >= MAX_CLAIMS:
             self.sheet.stop(f"{MAX_CLAIMS} figures by line {self.line};")
         self.sheet.excluded.pop((self.line, token.start), None)
-        bounded = token.text[:1] in "<>≥≤" and METRICS[metric].kind not in ("statistic", "error")
-        context = replace(context, goal=True) if bounded else context  # a bound is what is asked for
         text = self.text if len(self.text) <= 600 else self.text[max(0, token.start - 150) : token.end + 140]
         placed = Placed(self.line, token.start, token.end, token.text, value, metric, context, text.strip())
         extra = {"block": self.block, "record": self.record, "definition": context.pooled} | extra

@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 __all__ = [
-    "LANGUAGES", "Mention", "Role", "bare", "has", "is_setting", "mentions", "padded", "pattern", "phrases", "plain",
-    "read_role", "says", "table", "why", "words_of", "wordset",
+    "LANGUAGES", "Mention", "Role", "bare", "first_of", "has", "is_setting", "mentions", "padded", "pattern", "phrases",
+    "plain", "read_role", "says", "table", "why", "words_of", "wordset",
 ]  # fmt: skip
 
 LANGUAGES = ("en", "pt", "es", "de", "fr", "zh")
@@ -249,7 +249,7 @@ def read_role(text: str) -> Role:
         outside[mention.start : mention.end] = shown[mention.start : mention.end] = " " * (mention.end - mention.start)
     rest = "".join(outside)
     beyond = padded(rest)
-    split = _first("split", words)
+    split = first_of("split", pattern("not_rows").sub(" ", words))
     sides = not has(words, "long short") and not has(words, "long short term")
     place = pattern("position").search(folded)
     return Role(
@@ -259,15 +259,15 @@ def read_role(text: str) -> Role:
         earlier=next((word for word in words.split() if word in wordset("earlier")), ""),
         goal=says(text, "goals") and not says(text, "current"),
         setting=not named and is_setting(text),
-        statistic=_first("statistic", beyond),
-        average=_first("average", beyond),
+        statistic=first_of("statistic", beyond),
+        average=first_of("average", beyond),
         at=(f"{place[1]} {place[2]}" if place[1] else place[3].strip()) if place else "",
         entity=_entity(rest),
         turned=_turned(folded, named),
     )
 
 
-def _first(name: str, words: str) -> str:
+def first_of(name: str, words: str) -> str:
     """The first key of a table of which the words hold a phrase, or ``""``."""
     return next((key for phrase, key in _phrases_of(name) if has(words, phrase)), "")
 

@@ -182,3 +182,49 @@ def test_keys_count_winners_and_keep_their_digits() -> None:
     assert [(c.metric, c.group) for c in drafted] == [
         ("winning_trades", "1 candle"), ("trades", "1 candle"), ("trades", "4 candle"),
     ]  # fmt: skip
+
+
+def placed(text: str) -> list[tuple[str, str, str, bool]]:
+    """Print, run, split and whether it is an aim, of every claim drafted."""
+    return [(c.printed, c.group, c.split, c.target) for c in draft_claims(text).claims.claims]
+
+
+def test_an_example_is_a_run_of_its_own_that_is_no_result_unless_it_repeats_one() -> None:
+    results = "# R\n\n## Results\n\n- Sharpe ratio: 1.314\n- Max drawdown: -18.43%\n\n"
+    drafted = draft_claims(results + "## Example output\n\n- Sharpe ratio: 2.5\n").claims
+    assert [group.stage for group in drafted.groups] == ["", "an example, no result"]
+    repeated = draft_claims(results + "## Example\n\n- Sharpe ratio: 1.314\n- Max drawdown: -18.43%\n").claims
+    assert [(group.name, group.stage) for group in repeated.groups] == [("main", "")]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "Eject tickers with <40% win rate after 20 trades",
+        "If the win rate falls below 70%, raise the bar",
+        "Sharpe > 1: good",
+        "Leverage: 3x",
+        "Entry z-score: 2.1",
+        "Tuning the lookback saves 60% of cost",
+    ],
+)
+def test_conditions_definitions_and_settings_are_not_read(line: str) -> None:
+    assert read(f"# R\n\n- {line}\n") == []
+
+
+def test_a_bound_is_an_aim_where_one_is_stated_and_what_stands_before_its_arrow_is_not_known() -> None:
+    text = "# R\n\n## Success criteria\n\n- Win rate ≥ 55%\n- Sharpe: 1.2 → 1.8\n\n### Results\n\n- Win rate: 53%\n"
+    assert [(printed, aim) for printed, _, _, aim in placed(text)] == [("≥ 55%", True), ("1.8", True), ("53%", False)]
+
+
+def test_columns_of_aims_are_told_apart_and_the_present_one_is_none() -> None:
+    header = "| Metric | Current | Baseline Target | Agentic Target |\n|---|---|---|---|\n"
+    drafted = placed(f"# R\n\n## Targets\n\n{header}| Win rate | 48% | 50% | 65% |\n")
+    assert [(group, aim) for _, group, _, aim in drafted] == [
+        ("main", False), ("baseline / target", True), ("agentic / target", True),
+    ]  # fmt: skip
+
+
+def test_a_numbered_test_is_no_split_and_a_heading_with_a_setting_s_word_names_its_run() -> None:
+    text = "# R\n\n### Momentum 3900\n\n| Run | Win rate |\n|---|---|\n| Test 3 | 50.0% |\n"
+    assert placed(text) == [("50.0%", "momentum 3900 / test 3", "", False)]
