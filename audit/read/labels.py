@@ -87,8 +87,7 @@ class Reading:
 def fold(context: Context, labels: tuple[Label, ...]) -> Context:
     """The context under a path of labels, outermost first."""
     for label in labels:
-        reads = {"beside": _beside, "column": _column}.get(label.kind, _around)
-        context = reads(context, label)
+        context = {"beside": _beside, "column": _column}.get(label.kind, _around)(context, label)
     return context
 
 
@@ -209,7 +208,6 @@ def _column(context: Context, label: Label) -> Context:
     goal = role.goal or bare(title) in wordset("goal_titles")
     if goal or plain_title or says(title, "change_titles") or says(title, "note_titles"):
         aimed = goal or (context.goal and not says(title, "current"))
-        # "Baseline Target", "Acceptable"
         apart = (role.entity or role.earlier) if goal else "" if plain_title else bare(title)
         return replace(context, goal=aimed, group=(*context.group, *([apart] if aimed and apart else [])))
     if role.at and not role.metric:

@@ -24,8 +24,6 @@ __all__ = ["assemble", "contradict"]
 _ENOUGH, _ONLY = 3.9, 2.3
 #: Groups beyond this many are not compared.
 _MOST = 120
-#: The last part of the name of a run that only shows what one looks like.
-_EXAMPLE = "example"
 Key = tuple[str, ...]
 
 
@@ -91,7 +89,7 @@ def _record(figure: Placed) -> str:
 def _group_name(figure: Placed) -> str:
     group = figure.context.group
     parts = [part for part, before in zip(group, ("", *group), strict=False) if part != before]
-    marks = ["target"] * figure.context.goal + [_EXAMPLE] * bool(figure.context.void)
+    marks = ["target"] * figure.context.goal + ["example"] * bool(figure.context.void)
     return " / ".join([*parts, *marks]) or "main"
 
 
@@ -217,7 +215,7 @@ def _merged_names(placed: list[Placed], names: list[str]) -> list[str]:
         digits, kept, gone = max(scored, key=lambda score: score[0], default=(0.0, "", ""))
         if not digits:
             break
-        kept, gone = sorted((kept, gone), key=lambda name: name.endswith(_EXAMPLE))  # that repeats a run shows it
+        kept, gone = sorted((kept, gone), key=lambda name: name.endswith("example"))  # that repeats it shows it
         for index in runs.pop(gone).members:
             out[index] = kept
             runs[kept].add(index, placed[index])

@@ -125,9 +125,8 @@ class Spot:
 
     def claim(self, token: Token, metric: str, context: Context, **extra: object) -> int | None:
         """Place a figure as a claim; its index, or None where it is unreadable, of a rule or a bound that is no aim."""
-        bound = token.text[:1] in "<>≥≤" and metric not in wordset("bounded") and not context.goal
-        if bound or context.void == "rule":
-            self.leave(token, "a bound that is no stated aim" if bound else "part of a rule")
+        if (token.text[:1] in "<>≥≤" and metric not in wordset("bounded") and not context.goal) or context.void == "rule":
+            self.leave(token, "part of a rule, or a bound that is no stated aim")
             return None
         unit = str(extra.get("unit", ""))
         if unit == "percent" and metric in wordset("rates") and pattern("below_one").fullmatch(token.text):
