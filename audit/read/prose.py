@@ -305,9 +305,8 @@ def _place(text: _Text, token: Token, metric: str, local: Context, reason: str) 
         metric = "win_rate" if metric == "winning_trades" else ""
     if metric == "parameters" and pattern("memory").search(token.text):
         metric = "file_size"
-    share_like = metric == "annual_volatility" or (
-        bool(metric) and METRICS[metric].kind in ("proportion", "score", "correlation", "r2")
-    )
+    kind = METRICS[metric].kind if metric else ""
+    share_like = metric == "annual_volatility" or kind in ("proportion", "score", "correlation", "r2")
     digits = "".join(char for char in token.text if char.isalnum() or char in ".%")
     if metric and (wrong := wrong_unit(metric, token)):
         metric, reason = "", wrong

@@ -125,7 +125,8 @@ class Spot:
 
     def claim(self, token: Token, metric: str, context: Context, **extra: object) -> int | None:
         """Place a figure as a claim; its index, or None where it is unreadable, of a rule or a bound that is no aim."""
-        if (token.text[:1] in "<>≥≤" and metric not in wordset("bounded") and not context.goal) or context.void == "rule":
+        bound = token.text[:1] in "<>≥≤" and metric not in wordset("bounded")
+        if (bound and not context.goal) or context.void == "rule":
             self.leave(token, "part of a rule, or a bound that is no stated aim")
             return None
         unit = str(extra.get("unit", ""))
