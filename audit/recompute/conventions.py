@@ -88,11 +88,6 @@ class Book:
     look_ahead: bool = False  # whether it uses, on a day, the return of that day
     size: float = 1.0  # the factor of its size
 
-    @property
-    def honest(self) -> bool:
-        """Whether the series is a sound reading of what was given."""
-        return not self.look_ahead and self.size == 1.0
-
 
 @dataclass(frozen=True, eq=False)
 class Material:

@@ -39,8 +39,9 @@ class Recomputed:
         found, book, doubt, reading = self.resolution, self.resolution.book, self.assumption, None
         verdict = None if doubt else Arithmetic.INCONSISTENT
         if book is not None:
-            verdict = Arithmetic.REPRODUCED_OTHERWISE if book.honest or doubt else Arithmetic.INCONSISTENT
-            doubt, reading = "" if book.honest else doubt, book.words
+            honest = not book.look_ahead and book.size == 1.0
+            verdict = Arithmetic.REPRODUCED_OTHERWISE if honest or doubt else Arithmetic.INCONSISTENT
+            doubt, reading = "" if honest else doubt, book.words
         elif found.named is not None:
             early = not found.proves_nothing and all("same close" in reading.words for reading in found.matches)
             doubt = "the prediction reads the close at which the order would have to be filled" if early else ""

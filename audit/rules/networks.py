@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from assay.audit.claims.intervals import Interval, sum_of
-from assay.audit.claims.model import Architecture, Claim, Layer, LossFormula, LossTerm
+from assay.audit.claims.model import Architecture, Claim, Layer, LossTerm
 from assay.audit.rules.scope import Report, Run
 from assay.audit.verdicts import Figures, Finding, say
 from assay.data.errors import InputError
@@ -118,7 +118,8 @@ def parameter_count(run: Run) -> Iterator[Finding]:
     if architecture is None or not architecture.layers:
         return
     for claim in run.measured:
-        part = _part(architecture, claim)
+        kind = next((kind for word, kind in _PARTS.items() if word in (claim.label or claim.definition).lower()), "-")
+        part = [i for i, layer in enumerate(architecture.layers) if layer.kind.endswith(kind)]
         if claim.metric in ("parameters", "parameters_trainable") and not claim.label:
             yield (_whole if architecture.inputs is not None else _unknown_inputs)(run, claim, architecture)
         elif claim.metric in ("parameters_part", "parameters") and part and architecture.inputs is not None:
@@ -159,15 +160,9 @@ def _unknown_inputs(run: Run, claim: Claim, architecture: Architecture) -> Findi
                low=min(reachable), high=max(reachable), **figures)  # fmt: skip
 
 
-#: Words of a label -> the end of the kind of layer that it names.
+#: Words of a label, like "LSTM" or "FC" -> the end of the kind of layer that it names.
 _PARTS = {"lstm": "lstm", "gru": "gru", **dict.fromkeys(("dense", "fc", "linear", "fully", "head", "output"), "dense"),
           "batch": "batch_norm", "embedding": "embedding", "attention": "attention"}  # fmt: skip
-
-
-def _part(architecture: Architecture, claim: Claim) -> list[int]:
-    """Indices of the layers that a label like "LSTM" or "FC" names."""
-    kind = next((kind for word, kind in _PARTS.items() if word in (claim.label or claim.definition).lower()), "-")
-    return [i for i, layer in enumerate(architecture.layers) if layer.kind.endswith(kind)]
 
 
 def file_size(run: Run) -> Iterator[Finding]:
@@ -219,11 +214,6 @@ def _term_range(run: Run, term: LossTerm) -> tuple[Interval, Claim | None]:
     return (Interval(0.0, math.inf) if claim is None else run.read(claim)), claim
 
 
-def _formula(loss: LossFormula) -> str:
-    kinds = (("(1 − ρ)" if t.kind == "one_minus_correlation" else t.kind.replace("_", " ")) for t in loss.terms)
-    return " + ".join(k if t.weight == 1 else f"{t.weight:g}·{k}" for k, t in zip(kinds, loss.terms, strict=True))
-
-
 def loss_above_floor(run: Run) -> Iterator[Finding]:
     """A loss is at least the sum of its weighted terms, each at what its printed counterpart makes it; what it leaves
     for the one unprinted term is believable."""
@@ -239,7 +229,9 @@ def loss_above_floor(run: Run) -> Iterator[Finding]:
         return
     floor = sum(term.weight * value.low for term, value, _ in terms)
     beside = " and ".join(f"{c.metric.replace('_', ' ')} {c.printed}" for c in printed)
-    figures: Figures = {"formula": _formula(loss), "beside": beside, "floor": floor, "loss": claim}
+    kinds = (("(1 − ρ)" if t.kind == "one_minus_correlation" else t.kind.replace("_", " ")) for t in loss.terms)
+    formula = " + ".join(k if t.weight == 1 else f"{t.weight:g}·{k}" for k, t in zip(kinds, loss.terms, strict=True))
+    figures: Figures = {"formula": formula, "beside": beside, "floor": floor, "loss": claim}
     if run.read(claim).high < floor * (1 - 1e-9):
         yield say("broken", "C23 loss floor", [claim, *printed], "below", stated=True,
                   proven=all(term.same_quantity for term, _ in known), **figures)  # fmt: skip
