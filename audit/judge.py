@@ -22,6 +22,7 @@ from typing import Any
 
 from assay.audit.claims.intervals import IntervalError
 from assay.audit.claims.model import METRICS, Claim, ClaimSet
+from assay.audit.read.words import pattern
 from assay.audit.rules import classifiers, networks, relations
 from assay.audit.rules.identity import IDENTITIES, apply
 from assay.audit.rules.scope import Report
@@ -50,7 +51,6 @@ _DRAFTS = {kind: tuple(checks) for kind, checks in TABLE["draft"][0].items()}
 EXPLICIT = ("change", "reduction", "ratio", "difference")
 
 _QUANTITY = attrgetter("metric", "label", "group", "split", "at", "value")
-_MONEY = re.compile(r"[$€£¥₹]|R\$|\b(?:usd|eur|gbp|inr|brl)\b|(?<=\d)\s?(?:k|m|b|kb|mb|gb|mn|bn)\b", re.I)
 _UNITLESS = ("proportion", "score", "correlation", "r2", "ratio", "statistic")
 _CUT = "digits cut off, or rounded twice"
 
@@ -87,7 +87,7 @@ def lookalike(claim: Claim) -> bool:
         least = int(claim.metric == "parameters")
         return value.percent or value.unit < 1 or value.value < least or "$" in printed
     whole = value.decimals == 0 and not value.percent and abs(value.value) > 1
-    return info.kind in _UNITLESS and (bool(_MONEY.search(printed)) or whole or value.multiple)
+    return info.kind in _UNITLESS and (bool(pattern("in_money").search(printed)) or whole or value.multiple)
 
 
 def _may_accuse(

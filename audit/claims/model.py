@@ -52,20 +52,8 @@ METRICS = {name: MetricInfo(name, **{key: row[key] for key in ("kind", "low", "h
 
 #: Metrics, and relations, of what stands beside a figure and is about it alone.
 BESIDE = ("interval", "spread", "fraction")
-#: How a claim may follow from others, its `inputs`, in this order.
-RELATIONS = {
-    "": "measured, not derived",
-    "change": "(to - from) / from, in any of the usual readings; inputs from, to",
-    "reduction": "1 - to / from; inputs from, to",
-    "ratio": "second / first (or the other way round); inputs first, second",
-    "difference": "absolute difference; inputs first, second",
-    "mean": "mean of the inputs",
-    "sum": "sum of the inputs",
-    "same": "the same quantity as each input, printed again",
-    "interval": "the interval printed around the input, a confidence interval as a rule; metric interval, one range",
-    "spread": "the ± printed behind the input; metric spread",
-    "fraction": "the whole counts printed beside the input, a share; metric fraction",
-}
+#: How a claim may follow from others, its `inputs`, in words.
+RELATIONS = table("relation")
 
 Loss = Annotated[str, ("one_minus_correlation", "mse", "mae", "huber", "focal", "cross_entropy",
                        "binary_cross_entropy", "l2", "other")]  # fmt: skip

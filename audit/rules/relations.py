@@ -13,6 +13,7 @@ from statistics import geometric_mean, median
 
 from assay.audit.claims.intervals import Interval, hull_of, mean_of, sum_of
 from assay.audit.claims.model import BESIDE, Claim
+from assay.audit.read.words import pattern
 from assay.audit.rules.scope import Report, Run, class_shares, info_of, period_of, weekdays
 from assay.audit.verdicts import TABLE, Figures, Finding, say, span
 
@@ -22,12 +23,10 @@ __all__ = [
     "stated_intervals", "telescoping",
 ]  # fmt: skip
 
-_PART = re.compile(r"(?:\d{4}[-\s]?(?:Q[1-4]|H[12]|\d{2})|Q[1-4][-\s]?\d{4}|fold\s*\d+|split\s*\d+)$", re.I)
 _VAGUE = {"change", "other", "share", "duration", "size"}
 _SHARES = {"proportion", "score", "r2", "correlation", "return", "share", "error"}
 _SCORES = ("proportion", "score")
 _CORRELATIONS = ("ic", "rank_ic", "correlation")
-_CONFIDENCE = re.compile(r"\bci\b|confiden|confian|credible|置信|bootstrap", re.I)
 _NO_SKILL = {metric: row["value"] for row in TABLE["no skill"] for metric in row["metrics"]}
 
 
@@ -120,7 +119,8 @@ def parts_of_period(report: Report) -> Iterator[Finding]:
     """A figure for a whole period lies among those of its parts."""
     shares = ("proportion", "correlation", "score")
     for run in (run for run in report.runs if not run.at):
-        parts_of = [o for o in report.by_group[run.group.name] if o.split == run.split and _PART.match(o.at)]
+        others = (other for other in report.by_group[run.group.name] if other.split == run.split)
+        parts_of = [other for other in others if pattern("period_part").match(other.at)]
         for claim in (claim for claim in run.measured if info_of(claim).kind in shares):
             parts = [c for other in parts_of for c in other.candidates(claim.metric, claim.label)]
             values = [report.read(part) for part in parts]
@@ -256,7 +256,7 @@ def stated_intervals(report: Report) -> Iterator[Finding]:
             continue
         yield say("fits", "C18 interval", [claim], "around", weight=-1, interval=claim, figure=figure)
         null = _NO_SKILL.get(figure.metric)
-        if null is not None and _CONFIDENCE.search(claim.definition) and low.high <= null <= high.low:
+        if null is not None and pattern("confidence").search(claim.definition) and low.high <= null <= high.low:
             yield say("weak", "C18 interval", [figure], "no skill", premise="", weight=3, interval=claim, null=null)
 
 

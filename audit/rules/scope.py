@@ -7,7 +7,6 @@ every other rule leaves it alone.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -18,6 +17,7 @@ import numpy as np
 
 from assay.audit.claims.intervals import Interval
 from assay.audit.claims.model import METRICS, Claim, ClaimSet, Group, MetricInfo, Sample, Split
+from assay.audit.read.words import pattern
 from assay.data.conventions import SESSIONS_A_YEAR
 
 __all__ = [
@@ -25,19 +25,7 @@ __all__ = [
     "years_of",
 ]  # fmt: skip
 
-#: Words that say a figure is pooled from several samples; identities of one sample then hold as inequalities only.
-_POOLED = re.compile(
-    r"\bfolds?\b|cross.?valid|\bcv\b|\bseeds?\b|\bruns\b|\bsplits\b|bootstrap|\bmedian\b|averaged?\s+(?:over|across|of)"
-    r"|mean\s+(?:over|across)|mean of (?:the )?(?:folds|splits|runs|seeds|assets|stocks|models)",
-    re.I,
-)
-#: Words that say a score is an average over classes, or of one class.
-_OVER_CLASSES = re.compile(r"macro|weighted|micro|averag", re.I)
-_ONE_CLASS = re.compile(r"binary|positive class|of the positive|up days|\bup class\b", re.I)
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_PERIOD = re.compile(r"((?:19|20)\d\d)?[\s-]*([a-z]*)\.?(\d{0,2}(?:-\d\d)?)[\s-]*((?:19|20)\d\d)?")
-#: Digits that may be padded: "68.30" beside "8.50" may be 68.3.
-_PADDED = re.compile(r"\d\d\.\d+0\s*%?$")
 
 
 def info_of(claim: Claim) -> MetricInfo:
@@ -65,7 +53,7 @@ class Run:
     def read(self, claim: Claim) -> Interval:
         """The interval of a claim, on the scale of its metric."""
         value, info = claim.value, info_of(claim)
-        if self.lenient and self.claims.draft and _PADDED.search(value.text):
+        if self.lenient and self.claims.draft and pattern("padded").search(value.text):
             value = replace(value, unit=10 * value.unit)
         interval = value.either if self.lenient else value.interval
         # A count to its last unit: no "~", no K, no round hundreds.
@@ -129,14 +117,14 @@ class Run:
     def one_sample(self, *claims: Claim | None) -> bool:
         """Whether nothing in the text says that a figure is pooled over folds, seeds or assets."""
         texts = [self.group.notes, *(claim.definition for claim in claims if claim is not None)]
-        return not any(_POOLED.search(text) for text in texts)
+        return not any(map(pattern("of_samples").search, texts))
 
     def one_class(self, *claims: Claim | None) -> bool:
         """Whether precision, recall and F1 are known to be of one class: labelled, or the classifier is binary."""
         known = [claim for claim in claims if claim is not None]
-        if not self.one_sample(*known) or any(_OVER_CLASSES.search(claim.definition) for claim in known):
+        if not self.one_sample(*known) or any(pattern("over_classes").search(claim.definition) for claim in known):
             return False
-        stated = all(claim.label for claim in known) or any(_ONE_CLASS.search(claim.definition) for claim in known)
+        stated = all(claim.label for claim in known) or any(pattern("one_class").search(c.definition) for c in known)
         return stated or len(self.group.classes) == 2 or self.group.sample.n_positive is not None
 
     @property
@@ -184,7 +172,7 @@ def days_of(words: str) -> tuple[np.datetime64, np.datetime64] | None:
     (None, None)
 
     """
-    match = _PERIOD.fullmatch(words.strip().lower())
+    match = pattern("calendar_period").fullmatch(words.strip().lower())
     if match is None or bool(match[1]) == bool(match[4]):
         return None
     year, word, part = match[1] or match[4], match[2], match[3]
