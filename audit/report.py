@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from assay.audit.claims.model import METRICS, Claim
 from assay.audit.read.sheet import Draft
 from assay.audit.verdicts import Arithmetic, AuditReport, Substance, Verdict, span
+from assay.data.card import plural
 
 if TYPE_CHECKING:
     from assay.audit.recompute.figures import Recomputed
@@ -85,7 +86,7 @@ def to_json(audit: Audit) -> dict[str, Any]:
         "title": claims.title, "source": claims.source, "draft": claims.draft, "failed": report.refuted,
         "summary": summary_paragraph(audit), "counts": report.counts(), "warnings": list(report.warnings),
         "open": [
-            *[f"{alone} figures stand alone: no other figure or stated context bears on them."] * bool(alone),
+            *[f"Nothing else that is printed confirms or contradicts {plural(alone, 'figure')}."] * bool(alone),
             *(f"{warning}." for warning in report.warnings),
             *["No data was given, so nothing was recomputed."] * (not audit.data),
         ],
@@ -156,7 +157,8 @@ def render_table(audit: Audit, width: int = 120, every: bool = False) -> str:
         padded = (map(str.ljust, line, widths) for line in zip_longest(*wrapped, fillvalue=""))
         lines += ["  ".join(line).rstrip() for line in padded]
     if len(rows) > len(shown):
-        lines.append(f"… and {len(rows) - len(shown)} figures that no other figure bears on (--all lists them)")
+        more = plural(len(rows) - len(shown), "figure")
+        lines.append(f"… and {more} that nothing else printed confirms or contradicts (--all lists them)")
     return "\n".join(lines)
 
 
@@ -167,7 +169,7 @@ def summary_paragraph(audit: Audit) -> str:
     if not verdicts:
         return f"No figure was found in “{title}”, so there is nothing to audit."
     arithmetic, substance = (", ".join(f"{n} {kind}" for kind, n in of.items()) for of in report.counts().values())
-    parts = [f"Of {len(verdicts)} figures in “{title}”: {arithmetic}; in substance {substance}."]
+    parts = [f"Of {plural(len(verdicts), 'figure')} in “{title}”: {arithmetic}; in substance {substance}."]
     shared, gravest = Counter(verdict.because for verdict in verdicts), dict[str, str]()
     for verdict in sorted(verdicts, key=lambda v: (_rank(v), -shared[v.because])):
         sentence = verdict.because.rstrip(".")
@@ -177,8 +179,9 @@ def summary_paragraph(audit: Audit) -> str:
             gravest.setdefault(check, f"{sentence[:1].upper()}{sentence[1:]}{assumed}.")
     parts += ["Most of all: " * (number == 0) + words for number, words in enumerate(gravest.values())]
     if audit.data:
-        same = sum(bool(item.resolution.matches) for item in audit.recomputed)
-        parts.append(f"Recomputed from {audit.data}: {same} of {len(audit.recomputed)} figures come out as printed.")
+        same, made = sum(bool(item.resolution.matches) for item in audit.recomputed), len(audit.recomputed)
+        none, given = "no printed figure can be made of that", f"{same} of {plural(made, 'figure')} come out as printed"
+        parts.append(f"Recomputed from {audit.data}: {given if made else none}.")
     if audit.daily is not None:
         parts.append(f"Day by day, {audit.daily.sentence}")
     if report.claims.draft:

@@ -270,8 +270,11 @@ def combine(claim: Claim, findings: tuple[Finding, ...]) -> Verdict:
     by_weight = sorted(mine, key=lambda finding: -finding.weight)
     holds = [(f.arithmetic, f.sentence) for f in by_weight if f.arithmetic is not None]
     means = [(f.substance, f.sentence) for f in by_weight if f.substance is not None]
-    holds.append((Arithmetic.NOT_CHECKABLE, "no other printed figure bears on it"))
+    taken = next((f"it is taken as printed here: {f.sentence}" for f in findings if claim.id in f.using), "")
+    holds.append((Arithmetic.NOT_CHECKABLE, taken or "no other printed figure bears on it"))
     means.append((Substance.NOT_JUDGED, "nothing printed lets it be judged"))
     arithmetic, why = min(holds, key=lambda item: list(Arithmetic).index(item[0]))
+    # What supports a figure takes it as printed.
+    means = [item for item in means if arithmetic is not Arithmetic.INCONSISTENT or item[0] is not Substance.SUPPORTED]
     substance, because = min(means, key=lambda item: list(Substance).index(item[0]))
     return Verdict(claim, arithmetic, substance, why, because, mine)

@@ -318,6 +318,7 @@ def _echo(result: Audit, every: bool) -> None:
     import textwrap
 
     from assay.audit.report import render_table, summary_paragraph
+    from assay.data.card import plural
     from assay.results.report.tables import terminal_width
 
     width = max(100, min(200, terminal_width() or 140))
@@ -337,12 +338,11 @@ def _echo(result: Audit, every: bool) -> None:
         if result.draft.unplaced:
             left = result.draft.unplaced[:12]
             listed = ", ".join(f"{item.text} ({f'{item.document} line {item.line}'.strip()})" for item in left)
-            more = f" and {len(result.draft.unplaced) - 12} more" if len(result.draft.unplaced) > 12 else ""
+            more = f" and {len(result.draft.unplaced) - 12} more (--json)" if len(result.draft.unplaced) > 12 else ""
             click.echo(textwrap.fill(f"not placed: {listed}{more}", width, subsequent_indent="  "))
-        click.echo(
-            f"{len(result.draft.excluded)} numbers are no claims (dates, settings, code, names): --draft or"
-            f" --json lists them"
-        )
+        if apart := len(result.draft.excluded):
+            taken = f"{plural(apart, 'number')} taken for dates, settings, code or names"
+            click.echo(f"{taken}: --draft and --json list them")
     click.echo()
     click.echo(textwrap.fill(summary_paragraph(result), width))
 

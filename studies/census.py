@@ -39,7 +39,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from assay.audit.forensic import wilson
 from assay.audit.judge import audit_claims
-from assay.audit.read.project import draft_documents, read_document
+from assay.audit.read.project import draft_files
 from assay.audit.verdicts import Arithmetic, Finding, Substance
 from assay.data.errors import InputError
 from assay.engine.executors import EXECUTORS, Workers, run_tasks
@@ -84,7 +84,7 @@ def of_document(name: str, raw: bytes) -> tuple[Row, list[Row]]:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / f"document{Path(name).suffix.lower()}"
             path.write_bytes(raw)
-            claims = draft_documents([read_document(path, Path(name).name)]).claims
+            claims = draft_files([path]).claims
     except InputError:
         return row | {"figures": "refused"}, []
     report = audit_claims(claims)

@@ -21,13 +21,14 @@ from assay.audit.read.words import pattern, phrases, wordset
 from assay.data.errors import InputError
 from assay.data.optional import missing_package
 
-__all__ = ["FORMS", "Document", "draft_documents", "draft_files", "find_documents", "read_document"]
+__all__ = ["FORMS", "Document", "draft_files", "find_documents", "read_document"]
 
 #: What is read of a folder, by the end of the name.
 FORMS = (".md", ".markdown", ".txt", ".html", ".htm", ".json", ".csv", ".tsv", ".yaml", ".yml", ".ini", ".log",
          ".ipynb", ".pdf")  # fmt: skip
 #: Most files that are read of a folder, and most contradictions that are told one by one.
 MAX_FILES, _TOLD = 200, 40
+Quantity = tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -169,34 +170,24 @@ def _page(text: str) -> Iterator[tuple[str, int]]:
             yield pattern("page_item").sub("- ", piece), number
 
 
-def draft_files(paths: Sequence[Path], title: str = "") -> Draft:
+def draft_files(paths: Sequence[Path]) -> Draft:
     """Draft the claims of files and folders; a file of a folder that cannot be read is named in the notes.
 
     Raises
     ------
     InputError
-        If one that was named cannot be read, or none of a folder, or together they print more figures than are audited
-        at once.
+        If one that was named cannot be read, none of a folder can, or together they print too many figures.
 
     """
     files, drafts, left = find_documents(paths), list[Draft](), list[str]()
     for name, path in files:
         try:
-            drafts.append(_drafted(read_document(path, name), title, marked=len(files) > 1))
+            drafts.append(_drafted(read_document(path, name), marked=len(files) > 1))
         except InputError as error:
             left.append(f"not read: {error}")
             if path in paths or len(left) == len(files):
                 raise
-    return _together(drafts, title, left)
-
-
-def draft_documents(documents: Sequence[Document], title: str = "") -> Draft:
-    """Draft the claims of several documents together."""
-    return _together([_drafted(document, title, marked=len(documents) > 1) for document in documents], title)
-
-
-def _together(drafts: Sequence[Draft], title: str, left: Sequence[str] = ()) -> Draft:
-    if len(drafts) == 1 and not left:
+    if len(files) == 1:
         return drafts[0]
     claims, notes = _tied([claim for draft in drafts for claim in draft.claims.claims])
     if len(claims) > MAX_CLAIMS:
@@ -205,15 +196,15 @@ def _together(drafts: Sequence[Draft], title: str, left: Sequence[str] = ()) -> 
     sources = [draft.claims.source for draft in drafts]
     source = ", ".join(sources[:5]) + f" and {len(sources) - 5} more" * (len(sources) > 5)
     groups = tuple(group for draft in drafts for group in draft.claims.groups)
-    whole = ClaimSet(title, source, groups, tuple(claims), draft=True)
     lists = ("columns", "excluded", "unplaced", "notes")
     joined = {name: tuple(item for draft in drafts for item in getattr(draft, name)) for name in lists}
+    whole = ClaimSet("", source, groups, tuple(claims), draft=True)
     return Draft(whole, **joined | {"notes": (*left, *notes, *joined["notes"])})
 
 
-def _drafted(document: Document, title: str, *, marked: bool) -> Draft:
+def _drafted(document: Document, *, marked: bool) -> Draft:
     """The draft of a document, at the lines of its file; ids, groups and records its own by its name where `marked`."""
-    draft, name = draft_claims(document.text, source=document.name, form=document.form, title=title), document.name
+    draft, name = draft_claims(document.text, source=document.name, form=document.form), document.name
     prefix = f"{name}: " if marked else ""
 
     def line(number: int | None) -> int | None:
@@ -231,12 +222,8 @@ def _drafted(document: Document, title: str, *, marked: bool) -> Draft:
 
     groups = tuple(replace(group, name=prefix + group.name) for group in draft.claims.groups)
     whole = replace(draft.claims, claims=tuple(map(claim, draft.claims.claims)), groups=groups)
-    notes = tuple(prefix + note for note in draft.notes)
     out, left = tuple(map(item, draft.excluded)), tuple(map(item, draft.unplaced))
-    return replace(draft, claims=whole, excluded=out, unplaced=left, notes=notes)
-
-
-Quantity = tuple[str, ...]
+    return replace(draft, claims=whole, excluded=out, unplaced=left, notes=tuple(prefix + note for note in draft.notes))
 
 
 def _tied(claims: list[Claim]) -> tuple[list[Claim], list[str]]:

@@ -101,21 +101,24 @@ class Resolution:
     def sentence(self) -> str:
         """The finding in one sentence, without its full stop."""
         own, count, tried = as_printed(self.own.value, self.printed), len(self.matches), f"{self.tried} conventions"
+        printed = self.printed.text
         note, sentence = f" ({self.note})" * bool(self.note), f"recomputed {own} ({self.own.words})"
         if self.book is not None:
-            value, (given, printed) = as_printed(self.value, self.printed), self.together
-            sentence += f"; {self.book.words} gives {value}, as printed, and {given} of {printed} printed figures of"
-            sentence += " the run together"
+            value, (given, of) = as_printed(self.value, self.printed), self.together
+            sentence += f"; {self.book.words} gives {value}, as printed, and {given} of {of} printed figures of the run"
+            sentence += " together"
             sentence += "; nobody can trade on the return of the day itself" if self.book.look_ahead else ""
             return sentence + "; a ratio does not change with the size of the book, levels do" * (self.book.size != 1.0)
         if not self.matches:
-            near = f"{as_printed(self.nearest.value, self.printed)} ({self.nearest.words})"
-            return f"{sentence}; none of {tried} gives {self.printed.text}, the nearest is {near}{note}"
+            missed = f"none of {tried} gives {printed}" if self.tried > 1 else f"{printed} is printed"
+            near = f", the nearest is {as_printed(self.nearest.value, self.printed)} ({self.nearest.words})"
+            return f"{sentence}; {missed}{near * (self.nearest != self.own)}{note}"
         other = as_printed(self.matches[0].value, self.printed)
-        sentence += f" rounds to the printed {self.printed.text}" if self.reproduced else ""
+        sentence += f" rounds to the printed {printed}" if self.reproduced else ""
         sentence += "" if self.reproduced else f"; {self._departing} gives {other}, as printed"
-        sentence += f"; {count} of {tried} give the printed digits" if count > 1 else f"; no other of {tried} does"
-        sentence += ", so they prove nothing about how it was made" if self._too_many else ""
+        sentence += f"; {count} of {tried} give the printed digits" * (count > 1)
+        sentence += f"; no other of {tried} does" * (count == 1 < self.tried)
+        sentence += ", so they prove nothing about how it was made" * (self._too_many and count > 1)
         if self.chance >= LUCK:
             sentence += f"; {100 * self.chance:.0f}% of all figures near ours with so few digits would find one as odd"
             sentence += ", so it proves nothing" if self.chance >= LUCKY else ""

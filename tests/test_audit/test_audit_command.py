@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from assay.audit.claims.files import parse_claims
 from assay.audit.judge import audit_claims
 from assay.audit.report import Audit, render_audit, to_json
+from assay.audit.verdicts import Arithmetic, Finding, combine
 from assay.commands import main as cli
 
 ROOT = Path(__file__).parents[2]
@@ -90,6 +91,20 @@ def test_a_row_of_several_prints_shows_the_bound_of_each() -> None:
     assert len(figures) == 2
     assert "| 1.2, 1.23 |" in markdown
     assert all(figure in markdown and figure in page for figure in figures)
+
+
+def test_a_figure_that_is_refuted_is_not_supported_and_its_inputs_are_said_to_be_taken() -> None:
+    figures = [("f1", "0.72", "up"), ("precision", "0.56", "up"), ("recall", "0.69", "up"), ("sharpe", "2.31", "")]
+    text = "".join(f'[[claim]]\nid = "{m}"\nmetric = "{m}"\nprinted = "{p}"\nlabel = "{n}"\n' for m, p, n in figures)
+    claims = parse_claims(f'[[group]]\nname = "main"\n[group.sample]\nsessions = 753\n{text}')
+    report = audit_claims(claims)
+    taken = report.verdict("precision")
+    assert str(taken.arithmetic) == "not checkable"
+    assert taken.because.startswith("it is taken as printed here: F1 of up")
+    assert str(report.verdict("sharpe").substance) == "supported"
+    refutes = Finding("R1 recomputed", ("sharpe",), "recomputed 1.76.", Arithmetic.INCONSISTENT)
+    refuted = combine(report.verdict("sharpe").claim, (*report.findings, refutes))
+    assert (str(refuted.arithmetic), str(refuted.substance)) == ("inconsistent", "not judged")
 
 
 def test_what_was_retrained_stands_in_markdown_too() -> None:
