@@ -32,8 +32,6 @@ __all__ = [
     "names", "number", "percent", "phrase", "say", "span",
 ]  # fmt: skip
 
-_TABLE = Path(__file__).parent / "rules" / "checks.toml"
-
 
 class Arithmetic(StrEnum):
     """Whether the figure can be the number it is said to be, strongest statement first."""
@@ -84,7 +82,7 @@ class Finding:
 #: The figures of a sentence by their names in it.
 Figures = dict[str, Any]
 #: `checks.toml`: what is an identity, and what is none with its sentences.
-TABLE: dict[str, list[dict[str, Any]]] = tomllib.loads(_TABLE.read_text("utf-8"))
+TABLE: dict[str, list[dict[str, Any]]] = tomllib.loads((Path(__file__).parent / "rules/checks.toml").read_text("utf-8"))
 _CHECKS = {row["check"]: row for row in TABLE["check"]}
 #: What a finding says on either axis.
 _VERDICTS: dict[str, tuple[Arithmetic | None, Substance | None]] = {

@@ -44,7 +44,7 @@ from assay.audit.claims.model import BESIDE, Claim, ClaimSet, Group, Sample, Spl
 from assay.data.errors import InputError
 
 if TYPE_CHECKING:
-    from assay.audit.read.sheet import Draft, Excluded
+    from assay.audit.read.sheet import Draft
 
 __all__ = ["MAX_BYTES", "dump_claims", "dump_draft", "load_claims", "parse_claims", "read_text"]
 
@@ -362,13 +362,10 @@ def dump_draft(draft: Draft) -> str:
         "# about n, classes, price range, loss and architecture; then delete the line 'draft = true'.",
         *("# Note: " + " ".join("".join(c if c.isprintable() else " " for c in note).split()) for note in draft.notes),
     ]
-    tail = ["[excluded]", f"not_placed = {_listed(draft.unplaced)}", f"tokens = {_listed(draft.excluded)}"]
-    return "\n".join([*head, "", dump_claims(draft.claims), *tail, ""])
-
-
-def _listed(items: Iterable[Excluded]) -> str:
-    rows = [{"line": item.line, "text": item.text, "reason": item.reason} for item in items]
-    return _toml_value(rows, broken=True)
+    left = {"not_placed": draft.unplaced, "tokens": draft.excluded}
+    rows = {key: [{"line": x.line, "text": x.text, "reason": x.reason} for x in items] for key, items in left.items()}
+    tail = [f"{key} = {_toml_value(of, broken=True)}" for key, of in rows.items()]
+    return "\n".join([*head, "", dump_claims(draft.claims), "[excluded]", *tail, ""])
 
 
 def _stated(value: Any) -> dict[str, Any]:

@@ -55,8 +55,7 @@ BESIDE = ("interval", "spread", "fraction")
 #: How a claim may follow from others, its `inputs`, in words.
 RELATIONS = table("relation")
 
-Loss = Annotated[str, ("one_minus_correlation", "mse", "mae", "huber", "focal", "cross_entropy",
-                       "binary_cross_entropy", "l2", "other")]  # fmt: skip
+Loss = Annotated[str, (*table("loss_kind"), "other")]
 LayerKind = Annotated[str, ("lstm", "gru", "rnn", "dense", "batch_norm", "layer_norm", "embedding", "attention",
                             "additive_attention", "conv1d", "dropout")]  # fmt: skip
 

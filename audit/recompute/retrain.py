@@ -53,10 +53,9 @@ class Distribution:
         """The distribution as a row of a table, with where the print lies in it."""
         row: dict[str, object] = {"metric": self.claim.metric, "printed": self.claim.printed}
         for name, values in (("seed", self.seeds), ("fold", self.folds)):
-            low, median, high = np.quantile(values, (0.0, 0.5, 1.0)) if values else (None, None, None)
-            shown = {f"{name}_low": low, f"{name}_median": median, f"{name}_high": high}
             row[f"{name}s"] = len(values)
-            row |= {key: "" if value is None else float(f"{value:.4g}") for key, value in shown.items()}
+            row |= {f"{name}_{end}": float(f"{np.quantile(values, share):.4g}") if values else ""
+                    for end, share in (("low", 0.0), ("median", 0.5), ("high", 1.0))}  # fmt: skip
         return row | {"printed_lies": self.place}
 
     def finding(self, assumption: str) -> Finding:
