@@ -288,9 +288,9 @@ def _without_metrics(text: str) -> str:
 
 def _remainder(text: str, role: Role) -> str:
     """The words of a label beside its metric's name that alone say nothing, but tell it from its like ("Total F1")."""
-    said = wordset("units_of_labels").union(table("named_splits"))
-    words = [word for word in words_of(_without_metrics(text[:300])) if word not in said]
-    return "" if role.split or role.statistic or role.average or "overall" in words else " ".join(words[:4])
+    words = words_of(_without_metrics(text[:300]))
+    known = role.split or role.statistic or role.average or "overall" in words
+    return "" if known or set(words) <= wordset("units_of_labels") else " ".join(words[:4])
 
 
 def _implied_split(text: str, siblings: Sequence[str]) -> str:
