@@ -229,11 +229,10 @@ def _read(sources: tuple[Path, ...]) -> tuple[ClaimSet, Draft | None]:
         return claims, None
     draft = draft_files(sources)
     if not draft.claims.claims:
-        left = f"; {len(draft.unplaced)} could not be placed" if draft.unplaced else ""
-        raise InsufficientEvidenceError(
-            f"{source}: no figure beside the name of a metric ({len(draft.excluded)} numbers are dates,"
-            f" settings, code …{left})"
-        )
+        apart = [f"{len(draft.excluded)} taken for dates, settings, code …"] * bool(draft.excluded)
+        apart += [f"{len(draft.unplaced)} could not be placed"] * bool(draft.unplaced)
+        numbers = f"of its numbers {', '.join(apart)}" if apart else "it has no numbers"
+        raise InsufficientEvidenceError(f"{source}: no figure beside the name of a metric; {numbers}")
     return draft.claims, draft
 
 

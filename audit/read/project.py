@@ -7,6 +7,7 @@ stand. Where two files print one quantity differently the draft says so; where a
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -66,6 +67,7 @@ def find_documents(paths: Iterable[Path]) -> list[tuple[str, Path]]:
         found += [(str(Path(path.name) / file.relative_to(path)), file) for file in inside]
         if len(found) > MAX_FILES:
             raise InputError(f"{path}: {len(found)} documents; name the folder that states the results")
+    found = list({os.path.realpath(path): (name, path) for name, path in found}.values())  # named twice it is one
     names = [name for name, _ in found]
     return found if len(set(names)) == len(names) else [(str(path), path) for _, path in found]
 
@@ -80,13 +82,11 @@ def read_document(path: Path, name: str = "") -> Document:
 
     """
     form, name = path.suffix.lower().lstrip("."), name or path.name
-    if form == "pdf":
-        return Document(name, _pdf(path), "txt")
     if form in wordset("unread_forms"):
         raise InputError(f"{path}: .{form} is not read; give a claims file (.toml) or the report as Markdown or text")
-    text = read_text(path)
+    text = _pdf(path) if form == "pdf" else read_text(path)
     if form not in ("ipynb", "html", "htm"):
-        return Document(name, text, form)
+        return Document(name, text, form.replace("pdf", "txt"))
     made = _notebook(path, text) if form == "ipynb" else list(_page(text))
     return Document(name, "\n".join(line for line, _ in made), "md", tuple(number for _, number in made))
 

@@ -160,6 +160,7 @@ def test_a_file_of_a_folder_that_cannot_be_read_is_named_and_the_others_are_audi
     assert "is no notebook" in render_audit(result, "md")
     sources = [f"{folder.name}/{name}" for name in ("README.md", "notes.txt", "results.json")]
     assert f"“{', '.join(sources)}”" in summary_paragraph(result)
+    assert len(draft_files([folder, folder / "README.md"]).claims.claims) == len(draft.claims.claims)  # named twice
     for named in ([latin], [folder, latin]):
         with pytest.raises(InputError, match="0xfc is not UTF-8"):
             draft_files(named)
