@@ -212,3 +212,13 @@ def test_the_search_works_from_the_file_system_without_a_network(site: Path) -> 
         assert any("receipts.html" in link for link in found)
         assert asked == []
         browser.close()
+
+
+def test_the_page_on_claims_files_names_every_key() -> None:
+    from assay.audit.claims import model
+    from assay.audit.claims.files import _keys
+
+    page = (DOCS / "tutorials" / "auditing_a_report.md").read_text(encoding="utf-8")
+    schema = [getattr(model, name) for name in model.__all__ if isinstance(getattr(model, name), type)]
+    keys = {key for kind in schema if kind is not model.MetricInfo for key in _keys(kind) if key}
+    assert keys == keys & set(re.findall(r"\w+", page))
