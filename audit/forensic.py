@@ -169,8 +169,7 @@ class Matrix(NamedTuple):
 
 
 def binary_matrices(scores: Parts, n: int, n_positive: int | None = None, limit: int = 1000) -> list[Matrix]:
-    """Every confusion matrix on n cases whose scores all lie inside the prints, up to `limit` of them; where there is
-    none, scores and n do not belong together."""
+    """Every confusion matrix on n cases whose scores lie inside the prints, up to `limit`; none if n cannot be."""
     positives = range(n + 1) if n_positive is None else [n_positive]
     return list(itertools.islice((each for k in positives for each in _with_positives(scores, n, k)), limit))
 
@@ -269,8 +268,7 @@ def std_ceiling(mean: Interval, low: Interval, high: Interval, n: float | None =
 
 
 def std_floor(mean: Interval, low: Interval, high: Interval, n: float) -> float | None:
-    """Least deviation (denominator n) of n values that include these extremes, with this mean: no value lies further
-    than ``sd * sqrt(n - 1)`` from the mean (Samuelson 1968)."""
+    """Least deviation (denominator n) of n values: none is beyond ``sd * sqrt(n - 1)`` of the mean (Samuelson 1968)."""
     gaps = (max(end.low - mean.high, mean.low - end.high, 0.0) for end in (low, high))
     return max(gaps) / math.sqrt(n - 1) if n > 1 else None
 
@@ -379,8 +377,7 @@ def compounded_readings(total: Interval, years: Interval, volatility: Interval |
 
 
 def cost_readings(turnover: Interval, rate: Interval, kind: str = "") -> dict[str, Interval]:
-    """Cost of a turnover at a rate a side: paid on both sides of a one-way turnover, once on a two-way one; the
-    turnover of the period, or of a day, week or month and annualised."""
+    """Cost of a turnover at a rate a side: both sides of a one-way turnover pay; of the period, or annualised."""
     factors = {"as printed": 1.0, "one-way turnover, both sides pay": 2.0, "two-way turnover, halved": 0.5}
     wanted = {"one-way": "one-way", "two-way": "as printed"}.get(kind, "")
     paid = {name: turnover * rate * factor for name, factor in factors.items() if name.startswith(wanted)}
@@ -403,8 +400,7 @@ def share_of(wins: Interval, losses: Interval) -> Interval:
 
 
 def foresight_ceiling(periods: float) -> float:
-    """Annualised Sharpe ratio of knowing every sign of one asset with normal returns: mean of ``|z|`` over its
-    deviation, times sqrt(periods); 21.0 for sessions."""
+    """Sharpe ratio a year of knowing every sign of normal returns: ``sqrt(P) E|z|/std|z|``; 21.0 for sessions."""
     return math.sqrt(periods) * MEAN_ABSOLUTE_NORMAL / math.sqrt(1 - MEAN_ABSOLUTE_NORMAL**2)
 
 

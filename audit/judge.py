@@ -56,11 +56,7 @@ _CUT = "digits cut off, or rounded twice"
 
 
 def _findings_of(report: Report) -> list[Finding]:
-    """Every finding of every rule, under the report's reading of the digits.
-
-    A rule that overflows, divides by zero or reverses an interval on absurd figures (a Sharpe ratio of 1e308) is left
-    out for that run and named in `Report.skipped`; the others go on. Any other error is a bug of ours and is raised.
-    """
+    """Every finding of every rule; one that fails on absurd figures (a Sharpe ratio of 1e308) is named as skipped."""
     found: list[Finding] = []
     jobs: list[tuple[Any, object]] = [(rule, run) for run in report.runs for rule in RUN_RULES]
     jobs += [(rule, family) for family in report.samples()[:FAMILIES] for rule in FAMILY_RULES]
@@ -200,8 +196,7 @@ def _twins(report: Report, claim: Claim) -> Iterator[Claim]:
 
 
 def _repeated(report: Report, findings: list[Finding]) -> list[Finding]:
-    """Carry what is said about a figure to its other prints: substance to all of them, an inconsistency only to those
-    of the same digits, since a coarser one may still be right."""
+    """Carry what is said about a figure to its other prints, an inconsistency only to those of the same digits."""
     extra: list[Finding] = []
     for finding in findings:
         if finding.check_id.startswith(_DRAFTS["of the print"]):

@@ -190,8 +190,7 @@ def summary_paragraph(audit: Audit) -> str:
 
 
 def render_audit(audit: Audit, form: str = "html") -> str:
-    """The page, as ``"html"`` or ``"md"``: a row a quantity, the gravest first, with the two verdicts and the lines it
-    stands on; then what was checked, what could not be, and how to mend it."""
+    """The page, as ``"html"`` or ``"md"``: quantities, the gravest first, what was checked, and how to mend it."""
     values = to_json(audit)
     rows, claims = _merged(values), audit.report.claims
     values["title"] = f"Audit: {values['title'] or values['source'] or 'report'}"

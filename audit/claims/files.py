@@ -194,10 +194,7 @@ def _check_claim(claim: Claim, groups: Collection[str], ids: set[str], path: str
 
 
 def _contradictions(group: Group, names: Collection[str]) -> Iterator[tuple[object, str, str]]:
-    """What the context of one group may say against itself: whether it does, the key to point at, and the message.
-
-    `names` are those of all groups. What contradicts a *claim* is for the checks to find.
-    """
+    """What the context of one group may say against itself: whether it does, the key to point at, and the message."""
     sample, target, book = group.sample, group.target, group.portfolio
     spans: list[tuple[str, str, Sample | Split]] = [("sample.start", "", sample)]
     spans += [("sample.splits", f"split {split.name!r}: ", split) for split in sample.splits]

@@ -171,8 +171,7 @@ class Printed:
         return Interval(low, high)
 
     def _half(self, value: float, unit: float) -> float:
-        """Half a unit. An approximate print ("~") stands for one unit of its last digit, half a unit of the last that
-        is not a trailing zero, or 5%, whichever is widest: "~250,000" is 237,500 to 262,500."""
+        """Half a unit; of "~" one unit, half a unit of the last digit but trailing zeros, or 5%, the widest."""
         if not self.about:
             full = self.decimals >= 6 and len(Decimal(repr(value)).as_tuple().digits) >= 7
             return max(unit / 2, FULL_PRECISION * abs(value) * full)
@@ -187,8 +186,7 @@ class Printed:
 
     @property
     def either(self) -> Interval:
-        """Rounded, rounded twice (56.0748 by way of 56.075 to 56.08), or with digits cut off (further from zero): the
-        widest reading, which accusations must exclude."""
+        """Rounded, rounded twice (56.0748 by way of 56.075 to 56.08) or cut off: what accusations must exclude."""
         if not self.is_point or self.about:
             return self.interval
         cut = Interval(self.value - self.unit * (self.value <= 0), self.value + self.unit * (self.value >= 0))

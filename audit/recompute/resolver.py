@@ -126,8 +126,7 @@ class Resolution:
 
 
 def stands_for(claim: Claim, interval: Interval) -> dict[str, Interval]:
-    """What a print can stand for, the likeliest first, by the note of that reading: as rounded (`interval`), where it
-    bears no sign in percent, or with its digits cut off."""
+    """What a print can stand for by note, the likeliest first: as rounded (`interval`), in percent, or cut off."""
     bare = METRICS[claim.metric].kind in _PERCENT_KINDS and not claim.value.percent and not claim.unit
     percent = {"printed in percent without the sign": claim.value.interval * 0.01} if bare else {}
     return {"": interval} | percent | {"digits cut off, or rounded twice": claim.value.either}

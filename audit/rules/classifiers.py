@@ -137,8 +137,7 @@ def stated_majority(run: Run) -> Iterator[Finding]:
 
 
 def positives_of_sample(family: Sequence[Run]) -> Iterator[Finding]:
-    """Every run on one sample against its share of positives, where accuracy, precision and recall of one of them
-    force it: so no number of cases is needed."""
+    """Runs on one sample against the share of positives that accuracy, precision and recall of one of them force."""
     forced: list[tuple[Interval, Run]] = []
     for run in family:
         a, p, r = run.value("accuracy"), run.value("precision"), run.value("recall")
@@ -232,8 +231,7 @@ def _score_claims(run: Run) -> list[Claim]:
 
 
 def matrices_on_stated_sample(run: Run) -> Iterator[Finding]:
-    """The scores of a binary classifier on n stated cases come from a whole-number confusion matrix, its AUC from
-    whole pairs; and what chance and the larger class score on so many."""
+    """Scores on n stated cases come from a whole-number matrix, an AUC from whole pairs; and what chance scores."""
     n, positives, claims, auc = run.group.sample.n, run.group.sample.n_positive, _score_claims(run), run.get("auc")
     if auc is not None and (not n or positives is None):
         yield say("open", "C8 AUC", [auc], "no n", auc=auc)

@@ -57,8 +57,7 @@ def layer_parameters(layer: Layer, inputs: int, framework: str) -> tuple[int, in
 def parameters(
     architecture: Architecture, framework: str, inputs: int | None = None, only: Sequence[int] | None = None
 ) -> tuple[int, int]:
-    """All and trainable parameters of an architecture, or of `only` some layers; a layer reads the one before it, or
-    that of its `source`. Raises InputError if the number of inputs is unknown."""
+    """All and trainable parameters of an architecture, or of `only` some layers; `InputError` without inputs."""
     first = architecture.inputs if inputs is None else inputs
     if first is None:
         raise InputError("architecture: the number of inputs is unknown; state it")
@@ -94,9 +93,8 @@ def _frameworks(architecture: Architecture) -> list[str]:
 
 
 def _counts(architecture: Architecture, inputs: int | None = None) -> dict[str, list[int]]:
-    """Every count that the framework, or either where unknown, prints: the usual one first. Keras shows trainable and
-    all; a GRU without ``reset_after`` has one bias vector less. PyTorch counts a batch norm's running statistics (and
-    its counter) only in the state dict."""
+    """Every count that the framework, or either where unknown, prints, the usual one first."""
+    # A GRU without ``reset_after`` has a bias vector less; running statistics of a norm stand in PyTorch's state dict.
     gru = sum(3 * layer.units * (1 + layer.bidirectional) for layer in architecture.layers if layer.kind == "gru")
     norms = sum(layer.kind == "batch_norm" for layer in architecture.layers)
     running = operator.sub(*parameters(architecture, "keras", inputs))
@@ -215,8 +213,7 @@ def _term_range(run: Run, term: LossTerm) -> tuple[Interval, Claim | None]:
 
 
 def loss_above_floor(run: Run) -> Iterator[Finding]:
-    """A loss is at least the sum of its weighted terms, each at what its printed counterpart makes it; what it leaves
-    for the one unprinted term is believable."""
+    """A loss is at least its weighted terms as printed; what it leaves for the one unprinted term is believable."""
     loss = run.group.loss
     if loss is None or not loss.terms or any(term.weight < 0 for term in loss.terms):
         return

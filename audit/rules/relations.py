@@ -191,8 +191,7 @@ def _readings(
 
 
 def change_readings(start: Interval, end: Interval, percent_points: bool = True) -> dict[str, Interval]:
-    """A change between two figures: relative to either (to a start only where it cannot be zero), in points,
-    logarithmic, and as the ratio end/start."""
+    """A change between two figures: relative to either, in points, logarithmic, and as the ratio end/start."""
     readings: dict[str, Interval] = {}
     if start.low > 0:
         # (end - start)/start = end/start - 1, free of the repeated variable.
