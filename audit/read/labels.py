@@ -101,7 +101,8 @@ def _around(context: Context, label: Label) -> Context:
     if key and words.strip().isdecimal():
         return replace(context, label=text.strip())
     side = next((side for side in ("top", "bottom") if has(words, side)), "") if says(text, "quantiles") else ""
-    split = context.split if not role.split or (_is_done(role, text) and not key) else role.split
+    both = all(any(has(words, name) for name in phrases("split", split)) for split in ("train", "test"))
+    split = context.split if not role.split or both or (_is_done(role, text) and not key) else role.split
     compared = (f"{link}{article}{role.earlier}" for link in phrases("comparing") for article in (" ", " the ", " a "))
     group = (role.entity,) if role.entity and not role.metrics and not (role.setting and key) else ()
     group = (bare(text),) if group and key and any(map(str.isdecimal, text)) else group
@@ -119,7 +120,7 @@ def _around(context: Context, label: Label) -> Context:
         pooled=context.pooled or (f"averaged over {text!r}" if key and says(text, "pooled_keys") else ""),
         topic=_topic(role, words, context.topic),
         goal=(context.goal and not role.earlier and not any(says(text, name) for name in ("current", "obtained")))
-        or (role.goal and not role.metrics and len(role.entity.split()) < 6),
+        or (role.goal and len(role.entity.split()) < 6 and bool(not role.metrics or pattern("goal_first").match(text))),
         void=context.void or first_of("void", words),
         settings=says(text, "setting_headings") or (context.settings and not role.metric)
         or (key and says(text, "setting_keys"))
@@ -185,7 +186,7 @@ def _beside(context: Context, label: Label) -> Context:
     if digits:
         at = context.at if kind == "class" else f"{bare(title) or 'row'} {number}"
         return replace(context, at=at, label=number if kind == "class" else context.label)
-    if role.average and (role.average != "mean" or not role.entity):
+    if role.average and (role.average != "mean" or not role.entity) and not any(map(str.isdecimal, text)):
         return replace(context, average=role.average)
     named_alone = not role.entity and (role.metric == "accuracy" or says(text, "whole_rows"))
     if named_alone or not plain(text).strip():
@@ -360,8 +361,7 @@ def _of_topic(role: Role, text: str, context: Context) -> str:
         return "ic_percentile"
     if topic in METRICS and pattern("period_label").fullmatch(words):
         return topic
-    ends = {"minimum": "target_low", "maximum": "target_high"}
-    end = ends.get(role.statistic, "" if role.setting else "target_range")
+    end = table("of_topic")["range"].get(role.statistic, "" if role.setting else "target_range")
     return end if says(text, "range_words") else ""
 
 

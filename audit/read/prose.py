@@ -20,7 +20,6 @@ from assay.audit.read.words import (
     is_setting,
     mentions,
     pattern,
-    phrases,
     plain,
     read_role,
     says,
@@ -111,11 +110,11 @@ def place_prose(spot: Spot, tokens: Sequence[Token], context: Context) -> None:
 def place_value(spot: Spot, figures: Sequence[Token], reading: Reading, label: str) -> int | None:
     """Place the figure that stands right under a label of its own as its value, the others as prose about it."""
     metric, local, first, rest = reading.metric, reading.context, figures[0], figures[1:]
-    if wrong := wrong_unit(metric, first):
+    behind = plain(spot.text[first.end :][:120])
+    if wrong := wrong_unit(metric, first) or why("no_figure", first.text, before=":", after=behind):
         spot.leave(first, wrong)
         place_prose(spot, rest, replace(local, topic=""))
         return None
-    behind = plain(spot.text[first.end :][:24])
     if behind.strip(" (").startswith("gross"):
         metric = table("combine").get(metric, {}).get("gross", metric)
     if pattern("random_after").match(behind):
@@ -199,19 +198,17 @@ def _ratio_behind(text: _Text, token: Token) -> str:
 
 
 def _in_code(text: _Text, token: Token) -> str:
-    """Why a figure in braces, in inline code or behind "assuming" is no result; "" where it may be one."""
+    """Why a figure in braces or in inline code is no result; "" where it may be one."""
     before = text.before(token, 600)
-    if any(word in before[-50:] for word in phrases("supposing")):
-        return "a supposition"
-    key = pattern("key_ahead").search(before[-60:]) if before.rfind("{") > before.rfind("}") else None
+    begin, end = text.text.rfind("`", 0, token.start), text.text.find("`", token.end)
+    inside = begin >= 0 <= end and text.text.count("`", 0, token.start) % 2 == 1
+    key = pattern("key_ahead").search(before[-60:]) if inside or before.rfind("{") > before.rfind("}") else None
     if key and not mentions(key[1]):
         return SETTING
     if pattern("times_name").match(text.text, token.end):
         return "code"
     if pattern("option").search(text.text[max(0, token.start - 40) : token.start]):
         return SETTING
-    begin, end = text.text.rfind("`", 0, token.start), text.text.find("`", token.end)
-    inside = begin >= 0 <= end and text.text.count("`", 0, token.start) % 2 == 1
     return "code" if inside and pattern("in_code").search(text.text[begin:end]) else ""
 
 

@@ -20,7 +20,7 @@ from assay.audit.read.labels import Context
 from assay.audit.read.prose import place_prose
 from assay.audit.read.sheet import Excluded, Placed, Sheet, Spot
 from assay.audit.read.tokens import Token
-from assay.audit.read.words import mentions, pattern, plain, read_role, says, table, wordset
+from assay.audit.read.words import first_of, mentions, padded, pattern, plain, read_role, says, table, wordset
 from assay.data.errors import InputError
 
 __all__ = ["attach", "claim_beside", "place_change", "takes_interval", "tie_changes"]
@@ -80,7 +80,8 @@ def attach(sheet: Sheet, lines: Sequence[Line]) -> None:
         on_line[sheet.placed[index].line].append(index)
     texts, left = {line.number: line for line in lines}, {line for line, _ in sheet.unplaced}
     for item in [item for item in sheet.excluded.values() if pattern("fraction").fullmatch(item.text)]:
-        of_what = _of_share if item.line in on_line else _of_anything
+        void = any(first_of("void", padded(heading)) for heading in texts[item.line].headings)
+        of_what = _of_share if item.line in on_line or void else _of_anything
         if of_what(sheet, texts[item.line].text, item, on_line.get(item.line, [])):
             del sheet.excluded[item.line, item.column]
     for number, indexes in on_line.items():
@@ -150,6 +151,7 @@ def _of_anything(sheet: Sheet, text: str, item: Excluded, indexes: list[int]) ->
 def _won_and_lost(sheet: Sheet, text: str, indexes: list[int]) -> None:
     """Trades won and lost that are printed as a pair: "61.2% (30W/19L)", "Wins / Losses: 53 / 41"."""
     match = pattern("won_lost").search(text) or pattern("wins_losses").search(text)
+    match = None if match and pattern("condition_before").search(plain(text[: match.start()])) else match
     for name, metric in (("won", "winning_trades"), ("lost", "losing_trades")) if match else ():
         at, shown = match.start(name), match[name]  # type: ignore[union-attr,index]
         beside = sheet.placed[min(indexes, key=lambda index: abs(sheet.placed[index].column - at))]

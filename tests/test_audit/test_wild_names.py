@@ -228,3 +228,25 @@ def test_columns_of_aims_are_told_apart_and_the_present_one_is_none() -> None:
 def test_a_numbered_test_is_no_split_and_a_heading_with_a_setting_s_word_names_its_run() -> None:
     text = "# R\n\n### Momentum 3900\n\n| Run | Win rate |\n|---|---|\n| Test 3 | 50.0% |\n"
     assert placed(text) == [("50.0%", "momentum 3900 / test 3", "", False)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "- Example: return -15 bps, costs 7 bps",
+        "- Inputs use the excess kurtosis (`normal = 0`)",
+        "- P-value: < 0.05 indicates a difference",
+        "- A win would only produce `1W / 2L = 33.3%` of wins",
+        "| f | med maxDD |\n|---|---|\n| 0.1% | 2.6% |",
+    ],
+)
+def test_suppositions_code_and_statistics_of_others_are_not_read(text: str) -> None:
+    assert read(f"# R\n\n{text}\n") == []
+
+
+def test_what_is_to_be_reached_is_an_aim_and_a_heading_of_two_splits_names_none() -> None:
+    assert placed("# R\n\n- Validate 75-85% win rate\n") == [("75-85%", "target", "", True)]
+    assert placed("## Expected win rate\n\n- Win rate: 61%\n") == [("61%", "target", "", True)]
+    assert placed("# R\n\n## In-sample vs. out-of-sample\n\n- Sharpe: 1.31\n") == [("1.31", "main", "", False)]
+    table = "| Mode | Win rate | Trades |\n|---|---|---|\n| Weighted (70%) | 54.2% | 24 |\n"
+    assert [group for _, group, _, _ in placed(f"# R\n\n{table}")] == ["weighted (70%)"] * 2
