@@ -352,6 +352,7 @@ def stated_layers(lines: Sequence[Line]) -> list[tuple[Line, Architecture]]:
             made = Architecture(
                 tuple(layers), inputs=shape if inputs is None else inputs, saves_optimizer="optimizer_state" in text,
                 framework="torch" if code else framework or "",
+                complete=code or not pattern("other_layer").search("\n".join(body)),
             )  # fmt: skip
             found.append((block[0], made))
     return found
