@@ -74,9 +74,9 @@ FORMULAS: Mapping[str, Callable[..., Any]] = {name: getattr(forensic, name) for 
     "rank IC / std": lambda rank, std, n: forensic.icir_readings(None, rank, std, n),
     # A fifth of the names to spare.
     "1/√(N−1)": lambda names: math.sqrt(0.8 / (names - 0.8)) if names > 1 else None,
-    # Five points to spare.
+    # Eight points to spare: over weeks prices drift, so that one sign is the more frequent.
     "1/2 + asin(ρ)/π": lambda rho: (
-        corners(lambda r: 0.55 + math.asin(r) / math.pi, rho) if abs(rho).high <= 1 else None),
+        corners(lambda r: 0.58 + math.asin(r) / math.pi, rho) if abs(rho).high <= 1 else None),
     "(top − bottom)/(2 κ IC)": lambda top, bottom, ic, q: (top - bottom) / (ic * (2 * forensic.quantile_slope(q))),
     "realised/predicted": lambda top, bottom, high, low: (
         (high - low) / (top - bottom) if (top - bottom).low > 0 else None),
@@ -363,8 +363,9 @@ CONDITIONS: Mapping[str, Callable[[Situation], bool]] = {
     # A hit rate may count the sessions whose IC is above zero: Φ(IC/std), five points to spare.
     "not of the IC": lambda s: (std := s.run.value("ic_std") or s.run.value("rank_ic_std")) is None or (
         s.read("hit_rate").low > 0.55 + math.erf((s.values[0] / std).high / math.sqrt(2)) / 2),
-    # Over weeks and months prices drift, so that one sign is the more frequent.
-    "days ahead": lambda s: not re.search(r"\b\d+ ?(?:w|m|mo|q|y|weeks?|months?|years?)\b", s.run.group.name),
+    # Over weeks and months that share is larger still.
+    "days ahead": lambda s: (s.run.group.sample.horizon or 1) <= 5 and not re.search(
+        r"\b\d+ ?(?:w|m|mo|q|y|weeks?|months?|years?)\b", s.run.group.name),
     "no other frequency or rate": _same_frequency,
     # No print of a part of the sample, and none of what cannot be traded.
     "of the whole sample": lambda s: not any(

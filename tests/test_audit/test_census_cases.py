@@ -107,6 +107,12 @@ SILENT = {
         ("- Final value: 11,365.86 / Sharpe ratio: 2.03 / Tracking error: 8.16 / Sharpe (gross): 2.1\n", "md"),
     "a loss and a ratio of other periods": ("- CAGR: -12.29%\n- Volatility: 23.95%\n- Sharpe: -0.17\n", "md"),
     "tails of two levels": ("- VaR (99%): -3.1%\n- CVaR (95%): -2.6%\n", "md"),
+    "layers that are not read":
+        (("```python\nmodel = Sequential([\n    Bidirectional(GRU(32)),\n    Dense(64),\n    Dense(3),\n])\n```\n\n"
+          "- Input features: 5\n- **Parameters**: 13,827\n"), "md"),
+    "a drift of prices": ("- Mean IC: 0.0084\n- Hit rate: 57.4%\n", "md"),
+    "the range of other rows":
+        ("Training price range: 21.86 - 27.59\n\n- **R²**: 0.7162\n- **RMSE**: 2.2991\n", "md"),
     "columns of changes":
         (("| Metric | Before | After | Improvement (%) |\n|---|---|---|---|\n| RMSE | 25.499 | 39.413 | -54.6% |\n"
           "| Sharpe | 0.84 | 1.60 | 190% |\n| AUC | 0.683 | 0.872 | +0.277 |\n"
