@@ -147,7 +147,8 @@ def _pair(text: _Text, number: int) -> bool:
     between = text.folded[first.end : second.start]
     moved = pattern("from_word").search(text.before(first, 12)) and between.strip(" *_`") in ("to", "a", "para")
     arrow = pattern("arrow").match(text.text[first.end : second.start])
-    if not (moved or arrow) or text.why("no_figure", first):
+    beside = pattern("versus_ahead").search(text.before(first, 30))  # "12 vs 10 → +2"
+    if not (moved or arrow) or beside or text.why("no_figure", first):
         return False
     metric, context = text.context.topic, text.context
     named = [mention for mention in text.named if mention.end <= first.start][-1:]
@@ -411,7 +412,10 @@ def _derive(text: _Text) -> None:
             (a, b) for a, b in pairs
             if pattern("bracket_opens").fullmatch(text.folded, change.end, max(change.end, placed[a].column))
             or pattern("named_behind").fullmatch(text.folded, placed[b].end, max(placed[b].end, change.column))
-        ] or (pairs if len(changes) == len(pairs) == 1 else [])  # fmt: skip
+        ]  # fmt: skip
+        name = min(text.named, key=lambda m: max(m.start - change.end, change.column - m.end), default=None)
+        if not near and len(changes) == len(pairs) == 1 and name and name.metric == placed[pairs[0][0]].metric:
+            near = pairs  # alone, and said to be of the same metric
         if near:
             around = text.folded[max(0, change.column - 30) : change.end + 20]
             change.relation = "reduction" if any(word in around for word in wordset("falling")) else "change"

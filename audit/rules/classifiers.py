@@ -4,6 +4,7 @@ whole counts of a sample, the matrices that fit it, and the sample that several 
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -210,7 +211,9 @@ def proportions_on_stated_sample(run: Run) -> Iterator[Finding]:
             if trades is None or not float(trades.value.value).is_integer() or trades.value.about:
                 continue
             n = int(trades.value.value)
-            proven = "trade" in claim.definition.lower() or (run.claims.draft and claim.record == trades.record)
+            mean = re.search(r"(?:avg|average|mean)[\s_]+win[\s_-]?rate", claim.source_text, re.I)  # over several runs
+            together = run.claims.draft and claim.record == trades.record and not mean
+            proven = "trade" in claim.definition.lower() or together
         if n is None or n < 1 or not grim_has_power(run.read(claim), n):
             continue
         share = run.read(claim)

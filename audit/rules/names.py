@@ -279,6 +279,7 @@ def _of_money(s: Situation) -> bool:
 
 #: Positions that are stretches of time, and runs that a report sets apart as no strategy, or of a short stretch.
 _PARTS = r"^(?:month|week|quarter|date|day|fold|split|window|period|mes)\b|^20\d\d[-/ ]|^q[1-4]\b"
+_HEDGED = r"arbitrag|market.?mak|\bcarry\b|\bfunding\b|cash.and.carry|(?:market|delta|beta|dollar).?neutral|\bhedged\b"
 _MONTHS = "january|february|march|april|may|june|july|august|september|october|november|december"
 _SET_APART = (
     r"oracle|foresight|clairvoyan|upper bound|look ?ahead|leak|synthetic|planted|shuffled|t[ -]bill|treasur|risk free"
@@ -370,7 +371,9 @@ CONDITIONS: Mapping[str, Callable[[Situation], bool]] = {
     # No print of a part of the sample, and none of what cannot be traded.
     "of the whole sample": lambda s: not any(
         re.search(form, text) for form, text in ((_PARTS, s.claims["sharpe"].at), (_SET_APART, s.run.group.name))),
-    "one asset, or none named": lambda s: (s.run.group.portfolio.assets or 1) <= 1,
+    # Legs that hedge each other earn a spread, not the sign of a move.
+    "one asset, or none named": lambda s: (s.run.group.portfolio.assets or 1) <= 1 and not re.search(
+        _HEDGED, f"{s.run.claims.title} {s.run.group.name} {s.claims['sharpe'].source_text}".lower()),
     "one asset, or equal bets": lambda s: s.run.group.portfolio.assets == 1 or s.run.group.portfolio.equal_bets,
     "one asset, or a Sharpe ratio above 5": lambda s: s.run.group.portfolio.assets == 1 or s.read("sharpe").low > 5,
     "a Sharpe ratio in reach": lambda s: s.read("sharpe").low <= forensic.foresight_ceiling(s.context["periods"]),

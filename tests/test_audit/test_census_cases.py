@@ -125,6 +125,14 @@ SILENT = {
         (("| KPI | Go | Watch | No-go |\n|---|---|---|---|\n| Win rate | >= 50% | 45% bis < 50% | < 45% |\n"
           "| Trades | >= 8 | 5 bis 7 | < 5 |\n"), "md"),
     "a digit that pads": ('{"win_rate": 68.30, "trades": 287, "winning_trades": 196, "losing_trades": 91}', "json"),
+    "an average of rates beside the trades of all": ("- 40 trades, +$2,430, 58.4% avg win rate\n", "md"),
+    "odds in words": ("- Win rate 34% (would lose on 2 out of 3 trades)\n", "md"),
+    "a change of another quantity on the line of a pair": ("- Sharpe 0.796 → 0.805 and turnover −21%\n", "md"),
+    "a difference behind an arrow": ("- Total P&L: +$179,764 vs baseline +$149,130 → +$30,634 (+21%)\n", "md"),
+    "years with a dash": ("- Drawdown reduction since 2024-26, Sharpe 1.06 → 1.07\n", "md"),
+    "a page": ("- Statistics (Sharpe ratio, Sortino ratio): see page 13.2\n", "md"),
+    "a gap between two columns": ("| 指标 | A | B | 差距 |\n|---|---|---|---|\n| Sharpe比率 | -0.661 | -5.810 | +6.149 |\n", "md"),
+    "a spread between legs that hedge": ("# Funding arbitrage\n\n- Sharpe ratio: 6.45\n", "md"),
     "luck of two months":
         ('{"val_start": "2024-11-20",\n"val_end": "2025-01-20",\n"val_metrics": {"sharpe": 5.26}}', "json"),
     "an ICIR of no stated period": ("- ICIR: 0.72\n- Sharpe ratio: 1.25\n", "md"),
