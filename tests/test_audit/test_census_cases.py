@@ -131,7 +131,8 @@ SILENT = {
     "a difference behind an arrow": ("- Total P&L: +$179,764 vs baseline +$149,130 → +$30,634 (+21%)\n", "md"),
     "years with a dash": ("- Drawdown reduction since 2024-26, Sharpe 1.06 → 1.07\n", "md"),
     "a page": ("- Statistics (Sharpe ratio, Sortino ratio): see page 13.2\n", "md"),
-    "a gap between two columns": ("| 指标 | A | B | 差距 |\n|---|---|---|---|\n| Sharpe比率 | -0.661 | -5.810 | +6.149 |\n", "md"),
+    "a gap between two columns":
+        ("| 指标 | A | B | 差距 |\n|---|---|---|---|\n| Sharpe | -0.661 | -5.81 | +6.149 |\n", "md"),
     "a spread between legs that hedge": ("# Funding arbitrage\n\n- Sharpe ratio: 6.45\n", "md"),
     "luck of two months":
         ('{"val_start": "2024-11-20",\n"val_end": "2025-01-20",\n"val_metrics": {"sharpe": 5.26}}', "json"),
