@@ -406,10 +406,7 @@ def foresight_ceiling(periods: float) -> float:
 
 def needed_hit_rate(sharpe: Interval, periods: float, move: float = 1.0) -> float:
     """Share of days a sign strategy in one asset must call rightly: ``(1 + x/k)/2``, ``x = SR_d / sqrt(1 + SR_d**2)``.
-
-    The mean size of a `move`, k, is 1 when all are of one size, 0.798 when they are normal and hits do not depend on
-    size. Above 1 when no hit rate suffices.
-    """
+    The mean size of a `move`, k, is 1 when all are equal, 0.798 when normal; above 1 when no hit rate suffices."""
     daily = sharpe.low / math.sqrt(periods)
     return (1 + daily / math.sqrt(1 + daily * daily) / move) / 2
 

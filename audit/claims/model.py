@@ -97,11 +97,8 @@ class Sample:
 
 @dataclass(frozen=True)
 class Target:
-    """What a regression predicts, with the moments of the evaluated rows.
-
-    `low` and `high` are the printed range over ``"evaluation"`` rows (a range of all data covers them too), or over the
-    ``"train"`` rows that a scaler was fitted on.
-    """
+    """What a regression predicts, with the moments of the evaluated rows; `low` and `high` are the printed range over
+    those (a range of all data covers them too), or over the ``"train"`` rows that a scaler was fitted on."""
 
     kind: Annotated[str, ("", "price", "return", "scaled price")] = ""
     low: Printed | None = None
@@ -238,10 +235,7 @@ class Claim:
 
 @dataclass(frozen=True)
 class ClaimSet:
-    """A report: its claims, and the runs they belong to.
-
-    `draft` says that a machine grouped the claims and nobody has confirmed it yet.
-    """
+    """A report: its claims, and the runs they belong to; a machine grouped those of a `draft`, unconfirmed yet."""
 
     title: str
     source: str

@@ -91,11 +91,9 @@ class Book:
 
 @dataclass(frozen=True, eq=False)
 class Material:
-    """What figures are recomputed from; what is not known is empty.
-
-    `series` maps a basis (``"net"``, ``"gross"``, ``"net, same close"``) to (T,) simple returns a session, and `panels`
-    a timing (``"next open"``, ``"same close"``) to what was predicted and what followed; the own one is the first.
-    """
+    """What figures are recomputed from; what is not known is empty. `series` maps a basis (``"net"``, ``"gross"``,
+    ``"net, same close"``) to (T,) simple returns a session, `panels` a timing (``"next open"``, ``"same close"``) to
+    what was predicted and what followed; the own one is the first."""
 
     series: Mapping[str, Floats] = field(default_factory=dict)
     dates: np.ndarray = field(default_factory=partial(np.empty, 0, "datetime64[D]"))  # (T,)

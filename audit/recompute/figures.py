@@ -55,10 +55,7 @@ class Recomputed:
 
 def choose_run(claims: ClaimSet, run: str | None) -> tuple[str, str | None]:
     """The group and split whose figures the data is of; the split is None where all splits of the group are meant.
-
-    `run` is ``"GROUP"`` or ``"GROUP/SPLIT"``, or None to take the only one; `InputError` if there is no such run, or
-    several could be meant.
-    """
+    `run` is ``"GROUP"`` or ``"GROUP/SPLIT"``, or None for the only one; `InputError` if there is none or several."""
     known = [claim for claim in claims.claims if _resolvable(claims, claim)]
     groups = dict.fromkeys(claim.group for claim in [each for each in known if not each.at] or known)
     if not groups:
@@ -175,10 +172,8 @@ def daily_finding(found: list[Recomputed], daily: DailyMatch | None, strategy: s
 
 
 def with_findings(report: AuditReport, found: list[Recomputed], more: tuple[Finding, ...] = ()) -> AuditReport:
-    """The report with what the data says added; the verdicts are combined anew.
-
-    A figure that the data reproduces is not called inconsistent because of other figures of the report.
-    """
+    """The report with what the data says added, and its verdicts combined anew; a figure that the data reproduces is
+    not called inconsistent because of other figures of the report."""
     settled = {item.claim.id for item in found if item.resolution.matches and not item.resolution.proves_nothing}
     left = [(each, settled if each.arithmetic is Arithmetic.INCONSISTENT else ()) for each in report.findings]
     kept = (replace(each, claims=tuple(name for name in each.claims if name not in out)) for each, out in left)

@@ -187,11 +187,9 @@ def _of_lines(path: Path, first: str) -> pd.DataFrame:
 
 
 def with_positions(material: Material, path: Path | str, options: ReadOptions | None = None) -> Material:
-    """A material with the weights that a file says the book held; its turnover and exposure are theirs.
-
-    Of a column of dates and one of weights for each asset, signed fractions of NAV; an empty cell is no position, and a
-    column ``cash`` is none. `InputError` if there is no column of numbers, or a weight is infinite.
-    """
+    """A material with the weights that a file says the book held; its turnover and exposure are theirs. Of a column of
+    dates and one of weights for each asset, signed fractions of NAV; an empty cell is no position, nor is a column
+    ``cash``. `InputError` if there is no column of numbers, or a weight is infinite."""
     columns, dates = _read(Path(path), options, "positions")
     names = [name for name in columns if name.strip().lower() != CASH] or list(columns)
     weights = np.column_stack([columns[name] for name in names])
@@ -256,10 +254,8 @@ def _book(fills: pd.DataFrame, prices: PricePanel, capital: float | None, path: 
 def material_of_panels(
     predictions: PredictionPanel, prices: PricePanel, *, strategy: str | None, risk_free: float | None = None
 ) -> tuple[Material, str]:
-    """Simulate a strategy on predictions and prices, and lay the predictions beside what followed.
-
-    With the words for what portfolio figures rest on: strategy, costs and fill. A `strategy` of None simulates nothing.
-    """
+    """Simulate a strategy (None: nothing) on predictions and prices, and lay the predictions beside what followed; with
+    the words for what portfolio figures rest on: strategy, costs and fill."""
     predictions, _ = align(predictions, prices)
     costs, own = CostModel(), Execution(delay=predictions.delay)
     fill = own.fill_at(prices)

@@ -172,11 +172,8 @@ def _covered(values: Sequence[float], own: float, width: float) -> float:
 
 
 def scaled_to_target(raw: Floats, target: float, window: int = 20, lag: int = 1, bounds: Bounds = BOUNDS[1]) -> Floats:
-    """(T,) returns times clip(target / σ, bounds), σ (ddof 1, √252) of the `window` that ends `lag` sessions before.
-
-    A lag of 1 or more is honest; 0 puts the day that is scaled into its own window, which nobody can trade. The factor
-    is 1 until the window is full, zeros before the first fill not counted.
-    """
+    """(T,) returns times clip(target / σ, bounds), σ (ddof 1, √252) of the `window` that ends `lag` sessions before: 1
+    or more is honest, with 0 nobody can trade. The factor is 1 until the window is full, from the first fill on."""
     shadow = pd.Series(np.where(np.maximum.accumulate(raw != 0), raw, np.nan))
     factor = vol_factor(shadow, target, window=window, low=bounds[0], high=bounds[1])
     return np.asarray(raw * factor.shift(lag, fill_value=1.0).to_numpy())
@@ -295,11 +292,9 @@ class DailyMatch:
 
 
 def match_daily(printed: Material, simulated: Material, stated: VolTarget | None = None) -> DailyMatch | None:
-    """The book that gives the most of a report's daily returns, stamp by stamp where both have dates.
-
-    Of several books that give nearly all days the soundest is taken: ours, its other bases, then those that look ahead;
-    each at its own size first. None where the two have too few days in common.
-    """
+    """The book that gives the most of a report's daily returns, stamp by stamp where both have dates; of several that
+    give nearly all days the soundest: ours, its other bases, then those that look ahead, each at its own size first.
+    None where the two have too few days in common."""
     ours = theirs = np.arange(len(printed.given))
     if len(printed.dates) and len(simulated.dates):
         _, theirs, ours = np.intersect1d(printed.dates, simulated.dates, return_indices=True)

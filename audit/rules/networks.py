@@ -30,11 +30,8 @@ BELIEVABLE_INPUTS, _VARIED = 100, ("attention", "additive_attention", "conv1d", 
 
 
 def layer_parameters(layer: Layer, inputs: int, framework: str) -> tuple[int, int, int]:
-    """All and trainable parameters of one layer that reads `inputs` features of a step, and the features that leave it.
-
-    PyTorch's own count leaves the running statistics of a batch norm out (they are buffers); Keras shows them as
-    non-trainable. Raises InputError if the kind is unknown.
-    """
+    """All and trainable parameters of one layer that reads `inputs` features of a step, and the features that leave it;
+    `InputError` if its kind is unknown. Keras counts the running statistics of a batch norm, PyTorch does not."""
     n, h, bias, sides = inputs, layer.units, layer.bias, 1 + layer.bidirectional
     gates = _GATES.get(layer.kind, 0)
     biases = 2 if framework == "torch" or gates == 3 else 1
