@@ -152,13 +152,14 @@ def render_table(audit: Audit, width: int = 120, every: bool = False) -> str:
         arithmetic = row["arithmetic"].replace("under another convention", "otherwise")
         table.append((", ".join(row["prints"]), row["words"], arithmetic, str(row["substance"]), because + stands))
         last = row["because"]
-    for cells in table:
+    for cells in table * bool(shown):
         wrapped = [textwrap.wrap(text, size) for text, size in zip(cells, widths, strict=True)]
         padded = (map(str.ljust, line, widths) for line in zip_longest(*wrapped, fillvalue=""))
         lines += ["  ".join(line).rstrip() for line in padded]
     if len(rows) > len(shown):
         more = plural(len(rows) - len(shown), "figure")
-        lines.append(f"… and {more} that nothing else printed confirms or contradicts (--all lists them)")
+        more = f"… and {more}" if shown else more
+        lines.append(f"{more} that nothing else printed confirms or contradicts (--all lists them)")
     return "\n".join(lines)
 
 
