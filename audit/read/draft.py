@@ -304,7 +304,9 @@ def _code(walk: _Walk, body: Sequence[Line], context: Context) -> None:
                  for line, bar in zip(body, barred, strict=True)]  # fmt: skip
         _text(walk, shown, context)
         return
-    context = context if data else replace(context, settings=False)
+    fenced = body[0].kind == "code" and body[0].number > 1  # of a report; a file of its own states what it holds
+    sample = language not in ("json", "") or any(says(text, "interfaces") for text in context.above)
+    context = replace(context, settings=data and ((fenced and sample) or context.settings))
     for line, entries in zip(body, scan_data(texts) if data else scan_program(texts), strict=True):
         place_data(walk.spot(line), walk.scan(line), entries, context)
 
