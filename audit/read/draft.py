@@ -259,7 +259,7 @@ def _is_value(text: str, label_end: int, figures: list[Token], metric: str) -> b
     first, lead = figures[0], text[label_end : figures[0].start]
     paired = figures[1:] and pattern("arrow").match(text[first.end : figures[1].start])
     factor = pattern("factor_after").match(text[first.end :])
-    if paired or factor or "{" in lead or pattern("named_part").search(plain(lead)):
+    if paired or factor or "{" in lead or "=" in lead or pattern("named_part").search(plain(lead)):
         return False
     near = len(lead) <= 24 or pattern("opens_bracket").search(lead)
     return bool(near) and not (METRICS[metric].kind == "loss" and "%" in first.text)
