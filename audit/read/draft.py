@@ -316,8 +316,12 @@ def _text(walk: _Walk, body: Sequence[Line], context: Context) -> None:
     grids = spaced_grids([line for line in body if walk.fits(line)], walk.block)
     starts = {grid.lines[0].number: grid for grid in grids}
     inside = {line.number for grid in grids for line in grid.lines}
-    label, label_indent, epoch = "", -1, ""
-    for line in body:
+    label, label_indent, epoch, around = "", -1, "", context
+    for index, line in enumerate(body):
+        if line.number not in inside and (banner := _banner(body, index)):
+            context, label = fold(around, (Label(banner, "title"),)), ""
+            if read_role(banner).labels and not context.label:
+                context = replace(context, group=(*around.group, bare(banner)))
         indent = 1 if line.number in starts else len(line.text) - len(line.text.lstrip())
         tokens = walk.scan(line) if line.number not in inside else []
         below = label and (indent > label_indent or not label_indent)
@@ -336,6 +340,16 @@ def _text(walk: _Walk, body: Sequence[Line], context: Context) -> None:
             label, label_indent = opened[1], indent
         elif tokens:
             _name_value(walk, line, tokens, local, label)
+
+
+def _banner(body: Sequence[Line], index: int) -> str:
+    """What a line between rules, "==== LONG ====", says of the lines below it: a run, a split or a class."""
+    text, beside = body[index].text, body[max(0, index - 1) : index + 2 : 2]
+    match = pattern("banner").fullmatch(text)
+    drawn = len(beside) == 2 and all(pattern("long_rule").fullmatch(line.text.strip()) for line in beside)
+    title = match[1] if match else text.strip() if drawn and len(text) <= 80 and index else ""
+    role = read_role(title)
+    return "" if role.metrics or not (role.entity or role.split or role.labels or role.at) else title
 
 
 def _name_value(walk: _Walk, line: Line, tokens: list[Token], context: Context, label: str) -> None:
