@@ -285,7 +285,7 @@ def test_trades_programs_and_interfaces_state_no_results(text: str) -> None:
 
 
 def test_years_as_keys_are_positions_and_a_strategy_s_threshold_is_no_goal() -> None:
-    text = '{"yearly": {"2025": {"sharpe": 1.0}}, "rsi_threshold": {"sharpe": 0.5}, "is_sharpe": 2, "oos_sharpe": 1}'
+    text = '{"2025": {"sharpe": 1.0}, "rsi_dual_threshold": {"sharpe": 0.5}, "is_sharpe": 2, "oos_sharpe": 1}'
     drafted = draft_claims(text, form="json").claims.claims
     shown = [("1.0", "2025", "", False), ("0.5", "", "", False), ("2", "", "train", False), ("1", "", "test", False)]
     assert [(c.printed, c.at, c.split, c.target) for c in drafted] == shown
