@@ -259,7 +259,7 @@ def _is_value(text: str, label_end: int, figures: list[Token], metric: str) -> b
     first, lead = figures[0], text[label_end : figures[0].start]
     paired = figures[1:] and pattern("arrow").match(text[first.end : figures[1].start])
     factor = pattern("factor_after").match(text[first.end :])
-    if paired or factor or "{" in lead or "=" in lead or pattern("named_part").search(plain(lead)):
+    if paired or factor or "{" in lead or pattern("assigned").search(lead) or pattern("named_part").search(plain(lead)):
         return False
     near = len(lead) <= 24 or pattern("opens_bracket").search(lead)
     return bool(near) and not (METRICS[metric].kind == "loss" and "%" in first.text)
@@ -320,8 +320,8 @@ def _text(walk: _Walk, body: Sequence[Line], context: Context) -> None:
     for index, line in enumerate(body):
         if line.number not in inside and (banner := _banner(body, index)):
             context, label = fold(around, (Label(banner, "title"),)), ""
-            if read_role(banner).labels and not context.label:
-                context = replace(context, group=(*around.group, bare(banner)))
+            if read_role(banner).labels:  # a side of the market is a run of its own there
+                context = replace(context, label=around.label, group=(*around.group, bare(banner)))
         indent = 1 if line.number in starts else len(line.text) - len(line.text.lstrip())
         tokens = walk.scan(line) if line.number not in inside else []
         below = label and (indent > label_indent or not label_indent)
@@ -332,7 +332,7 @@ def _text(walk: _Walk, body: Sequence[Line], context: Context) -> None:
         opened = pattern("open_label").match(line.text)
         if line.number in starts:
             place_grid(walk.sheet, starts[line.number], local)
-        elif line.number in inside or pattern("array").match(line.text):
+        elif line.number in inside or pattern("array").match(line.text) or pattern("progress").search(line.text):
             continue
         elif entries := scan_log(line.text, tokens, line.number, epoch):
             place_data(walk.spot(line), tokens, entries, context)

@@ -73,7 +73,7 @@ class Grid:
             if not alike or role.metrics or "loss" in padded(cell.text):
                 break
             texts = {row[column] for row in rows}
-            worded = not any(pattern("begins_figure").match(text.strip(" *_`$~")) for text in texts)
+            worded = not any(pattern("begins_figure").match(text.strip(" *_`$~")) or len(text) > 60 for text in texts)
             if (worded or role.setting) and len(texts) > 1 and not says(cell.text, "note_titles"):
                 keys.append(column)
         return tuple(keys[1:])
