@@ -20,8 +20,7 @@ from assay.audit.verdicts import Arithmetic, AuditReport, Substance, Verdict, sp
 from assay.data.card import plural
 
 if TYPE_CHECKING:
-    from assay.audit.recompute.figures import Recomputed
-    from assay.audit.recompute.resolver import DailyMatch
+    from assay.audit.recompute.figures import DailyMatch, Recomputed
 
 __all__ = ["Audit", "claim_words", "render_audit", "render_page", "render_table", "summary_paragraph", "to_json"]
 

@@ -269,9 +269,8 @@ def _recomputed(result: Audit, data: _Data) -> Audit:
     from dataclasses import replace
 
     from assay.audit.recompute.conventions import Material
-    from assay.audit.recompute.figures import daily_finding, recompute, vol_target_of, with_findings
+    from assay.audit.recompute.figures import daily_finding, match_daily, recompute, vol_target_of, with_findings
     from assay.audit.recompute.material import material_of_panels, material_of_returns, with_fills, with_positions
-    from assay.audit.recompute.resolver import match_daily
     from assay.results.workflow.market import load_prices
 
     claims, daily, printed, assumption = result.report.claims, None, None, ""
