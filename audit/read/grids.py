@@ -28,6 +28,8 @@ JOINT = " / "
 _LARGEST = 30
 #: How far an edge of a figure may stand from the edge of its column.
 _NEAR = 3
+#: Columns among which stand those that name a row.
+_NAMING = 8
 
 
 @dataclass(frozen=True)
@@ -65,8 +67,8 @@ class Grid:
     def further_keys(self) -> tuple[int, ...]:
         """Columns of words or settings right of the first, without which rows of one name are not told apart."""
         keys = [0]
-        for column, (cell, role) in enumerate(zip(self.header[1:], self.heads[1:], strict=True), 1):
-            rows = [[other.text for other in row.cells] for row in self.rows if len(row.cells) > column]
+        for column, (cell, role) in enumerate(zip(self.header[1:_NAMING], self.heads[1:_NAMING], strict=True), 1):
+            rows = [[other.text for other in row.cells[:_NAMING]] for row in self.rows if len(row.cells) > column]
             if column == 1 and bare(self.header[0].text) in {"", *wordset("index_titles")}:
                 rows = [["", *texts[1:]] for texts in rows if texts[0].isdecimal()] or rows  # numbers name no row
             alike = len({tuple(texts[key] for key in keys) for texts in rows}) < len(rows)
