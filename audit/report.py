@@ -140,10 +140,12 @@ def _merged(audit: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 def render_table(audit: Audit, width: int = 120, every: bool = False) -> str:
     """The verdicts for a terminal, the gravest first. `every` lists the figures that nothing bears on, too."""
-    widths = (11, 34, 14, 24, max(30, width - 91))
     rows, lines, last = _merged(to_json(audit)), list[str](), ""
     table = [("printed", "claim", "arithmetic", "substance", "because")]
     shown = [row for row in rows if every or row["rank"] != _ALONE]
+    longest = max((len(text) for row in shown for text in row["prints"]), default=0)
+    first = max(11, min(21, longest + 1))
+    widths = (first, 34, 14, 24, max(30, width - 80 - first))
     for row in shown:
         assumed = f" Assumed: {row['assumption']}." if row["assumption"] else ""
         because = "as above" if row["because"] == last else row["because"] + assumed

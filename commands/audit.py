@@ -237,9 +237,9 @@ def _read(sources: tuple[Path, ...]) -> tuple[ClaimSet, Draft | None]:
         return claims, None
     draft = draft_files(sources)
     if not draft.claims.claims:
-        apart = [f"{len(draft.excluded)} taken for dates, settings, code …"] * bool(draft.excluded)
-        apart += [f"{len(draft.unplaced)} could not be placed"] * bool(draft.unplaced)
-        numbers = f"of its numbers {', '.join(apart)}" if apart else "it has no numbers"
+        apart = [f"{len(draft.excluded)} taken for dates, settings, code or names"] * bool(draft.excluded)
+        apart += [f"{len(draft.unplaced)} not placed"] * bool(draft.unplaced)
+        numbers = f"of its numbers {' and '.join(apart)}" if apart else "it has no numbers"
         raise InsufficientEvidenceError(f"{source}: no figure beside the name of a metric; {numbers}")
     return draft.claims, draft
 
