@@ -27,6 +27,7 @@ from assay.audit.rules import classifiers, networks, relations
 from assay.audit.rules.identity import IDENTITIES, apply
 from assay.audit.rules.scope import Report
 from assay.audit.verdicts import TABLE, Arithmetic, AuditReport, Finding, Substance, combine
+from assay.data.errors import InputError
 
 __all__ = ["audit_claims", "lookalike"]
 
@@ -128,7 +129,7 @@ def _tied(figures: list[Claim]) -> bool:
 
 def audit_claims(claims: ClaimSet) -> AuditReport:
     """Audit a claim set from its printed figures alone: a verdict per claim, in their order, each axis with one
-    sentence, and every finding behind them; `InputError` if an architecture has an unknown layer.
+    sentence, and every finding behind them; `InputError` if these are no claims, or of an unknown layer.
 
     Examples
     --------
@@ -140,6 +141,9 @@ def audit_claims(claims: ClaimSet) -> AuditReport:
       substance   4 not judged
 
     """
+    if not isinstance(claims, ClaimSet):
+        made = "a ClaimSet, as load_claims(file) and draft_claims(text).claims make one"
+        raise InputError(f"audit_claims: claims must be {made} (got {type(claims).__name__})")
     strict = Report(claims)
     findings = _second_reading(_findings_of(strict), claims)
     if claims.draft:

@@ -24,6 +24,7 @@ from assay.audit.read.relations import attach
 from assay.audit.read.sheet import MAX_TOKENS, Draft, Sheet, Spot, numbers
 from assay.audit.read.tokens import Token
 from assay.audit.read.words import bare, mentions, pattern, plain, read_role, says, table, words_of, wordset
+from assay.data.errors import InputError
 
 __all__ = ["draft_claims"]
 
@@ -120,6 +121,8 @@ def draft_claims(text: str, *, title: str = "", source: str = "", form: str = ""
     [('2024-06-30', 'a date')]
 
     """
+    if not isinstance(text, str):
+        raise InputError(f"draft_claims: text must be a text, the report itself (got {type(text).__name__})")
     if form in ("txt", "log") and not pattern("markdown_line").search(text):
         form = "text"
     lines = read_plain(text, form) if form in wordset("plain_forms") else read_markdown(text)

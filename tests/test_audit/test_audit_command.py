@@ -15,9 +15,11 @@ from click.testing import CliRunner
 
 from assay.audit.claims.files import parse_claims
 from assay.audit.judge import audit_claims
+from assay.audit.read.draft import draft_claims
 from assay.audit.report import Audit, render_audit, to_json
 from assay.audit.verdicts import Arithmetic, Finding, combine
 from assay.commands import main as cli
+from assay.data.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = Path(__file__).parent / "samples"
@@ -243,3 +245,11 @@ def test_help_shows_examples() -> None:
     assert result.exit_code == 0
     assert "--draft claims.toml" in result.output
     assert "--returns" in result.output
+
+
+@pytest.mark.parametrize("given", ["report.md", draft_claims("Accuracy: 62%"), None])
+def test_what_is_no_claim_set_is_refused_with_how_one_is_made(given: object) -> None:
+    with pytest.raises(InputError, match="must be a ClaimSet, as load_claims"):
+        audit_claims(given)  # type: ignore[arg-type]
+    with pytest.raises(InputError, match="text must be a text"):
+        draft_claims(given if given != "report.md" else Path("report.md"))  # type: ignore[arg-type]
