@@ -8,14 +8,11 @@ are the schema, once; each mistake is answered with its line::
 
     [[group]]                       # one run: model, configuration, stage, and the context of its figures
     name = "wider"
-    configuration = "[192,96,48], dropout 0.35"
     split = "validation"
-    shares_sample_with = ["baseline"]
     sample = { n = 28 }             # so too target, loss, architecture, schedule, portfolio
     class = [{ name = "up", support = 16 }]
 
     [[claim]]                       # one figure
-    id = "wider.accuracy"
     metric = "accuracy"             # a canonical name; a typo is answered with the nearest
     printed = "57.14%"              # the figure as it stands, with %, ~, >, K
     group = "wider"
@@ -140,11 +137,7 @@ def _checked(read: ClaimSet, name: str) -> ClaimSet:
     for index, claim in enumerate(claims):
         _check_claim(claim, names, ids, f"claim[{index}]")
     for index, group in enumerate(groups):
-        if not group.name:
-            raise _PathError(f"group[{index}].name", "the name of a [[group]] is empty; its claims name it")
-        if names[group.name] < index:
-            raise _PathError(f"group[{index}].name", f"group name {group.name!r} stands twice; give each its own")
-        for wrong, key, message in _contradictions(group, names):
+        for wrong, key, message in _contradictions(group, index, names):
             if wrong:
                 raise _PathError(f"group[{index}].{key}", f"group {group.name!r}: {message}")
     return replace(read, groups=groups, claims=tuple(claims))
@@ -193,8 +186,10 @@ def _check_claim(claim: Claim, groups: Collection[str], ids: set[str], path: str
             raise _PathError(f"{path}.inputs", f"claim {claim.id!r}: input {wanted!r} is no other claim's id")
 
 
-def _contradictions(group: Group, names: Collection[str]) -> Iterator[tuple[object, str, str]]:
+def _contradictions(group: Group, index: int, names: Mapping[str, int]) -> Iterator[tuple[object, str, str]]:
     """What the context of one group may say against itself: whether it does, the key to point at, and the message."""
+    yield not group.name, "name", "its name is empty; claims name it"
+    yield names[group.name] < index, "name", "its name stands twice; give each its own"
     sample, target, book = group.sample, group.target, group.portfolio
     spans: list[tuple[str, str, Sample | Split]] = [("sample.start", "", sample)]
     spans += [("sample.splits", f"split {split.name!r}: ", split) for split in sample.splits]

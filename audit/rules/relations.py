@@ -27,6 +27,7 @@ _VAGUE = {"change", "other", "share", "duration", "size"}
 _SHARES = {"proportion", "score", "r2", "correlation", "return", "share", "error"}
 _SCORES = ("proportion", "score")
 _CORRELATIONS = ("ic", "rank_ic", "correlation")
+_DERIVED = {"mean": "C34 mean", "sum": "C29 sum", "ratio": "C28 multiple", "difference": "C28 difference"}
 _NO_SKILL = {metric: row["value"] for row in TABLE["no skill"] for metric in row["metrics"]}
 
 
@@ -144,7 +145,7 @@ def derived(report: Report) -> Iterator[Finding]:
         values, target = [report.read(c) for c in inputs], report.read(claim)
         if report.claims.draft and re.search(r"(?<![.,\d])\d*[05] ?%", claim.printed):  # "a 75% drop", of 73.8%
             target = Interval(target.low - 0.02, target.high + 0.02)
-        readings, check = _readings(report, claim, inputs, values)
+        readings, check = _readings(report, claim, inputs, values), _DERIVED.get(claim.relation, "C28 change")
         hit = next((name for name, value in readings.items() if target.meets(value)), None)
         signed = re.match(r"\s*[*~≈(]*\s*[+\-−–]", claim.printed) is not None
         if hit is None and not signed and claim.relation in ("change", "reduction", "difference"):
@@ -168,26 +169,24 @@ def derived(report: Report) -> Iterator[Finding]:
             yield say("broken", check, [claim], "none", proven=close, premise=held, using=[claim, *inputs], **figures)
 
 
-def _readings(
-    report: Report, claim: Claim, inputs: list[Claim], values: list[Interval]
-) -> tuple[dict[str, Interval], str]:
+def _readings(report: Report, claim: Claim, inputs: list[Claim], values: list[Interval]) -> dict[str, Interval]:
     if claim.relation == "mean":
         weighted = {c.label for c in inputs} <= set(class_shares(report.run_of(claim)))
-        return mean_readings(values, weighted), "C34 mean"
+        return mean_readings(values, weighted)
     if claim.relation == "sum":
-        return {"sum": sum_of(values)}, "C29 sum"
+        return {"sum": sum_of(values)}
     start, end = values
     if claim.relation == "ratio":
-        return ratio_readings(start, end), "C28 multiple"
+        return ratio_readings(start, end)
     if claim.relation == "difference":
-        return {"second − first": end - start, "first − second": start - end}, "C28 difference"
+        return {"second − first": end - start, "first − second": start - end}
     readings = change_readings(start, end, all(c.value.percent or info_of(c).kind in _SHARES for c in inputs))
     if claim.relation == "reduction" and start.low > 0:
         readings = {"1 − to/from": Interval.point(1.0) - end / start} | readings
     if claim.relation == "reduction" or not claim.value.multiple:
         # "grew 54%" never means "is 54% of"; a multiple may.
         readings.pop("end as a share of the start", None)
-    return readings, "C28 change"
+    return readings
 
 
 def change_readings(start: Interval, end: Interval, percent_points: bool = True) -> dict[str, Interval]:
