@@ -105,6 +105,7 @@ def _print_checks(context: click.Context, _option: click.Parameter, wanted: bool
 @click.option(
     "--strict", is_flag=True, help="Exit 1 also for what is implausible, explained by a baseline or not significant."
 )
+@click.option("--allow-empty", is_flag=True, help="Exit 0, not 3, where no figure is found: for commits.")
 @click.option("--force", is_flag=True, help="Let --draft replace a file.")
 @reading_options
 def audit(
@@ -132,6 +133,7 @@ def audit(
     as_json: bool,
     every: bool,
     strict: bool,
+    allow_empty: bool,
     force: bool,
     reading: Reading,
 ) -> int:
@@ -165,7 +167,7 @@ def audit(
         reading,
     )  # fmt: skip
     _check(data, model)
-    claims, draft = _read(sources)
+    claims, draft = _read(sources, allow_empty)
     if draft_file is not None:
         _write_draft(draft_file, draft, sources[0], force)
     result = Audit(audit_claims(claims), draft=draft)
@@ -220,7 +222,7 @@ def _check(data: _Data, model: str | None) -> None:
         raise InputError(f"--risk-free {data.risk_free}: an annual rate in decimals, e.g. 0.03")
 
 
-def _read(sources: tuple[Path, ...]) -> tuple[ClaimSet, Draft | None]:
+def _read(sources: tuple[Path, ...], allow_empty: bool) -> tuple[ClaimSet, Draft | None]:
     """The claims of a claims file, or those drafted from a report or the documents of a project."""
     from assay.audit.claims.files import load_claims
     from assay.audit.read.project import draft_files
@@ -232,11 +234,11 @@ def _read(sources: tuple[Path, ...]) -> tuple[ClaimSet, Draft | None]:
         if len(sources) > 1:
             raise InputError(f"{claims_files[0]}: a claims file is audited alone; give it or the documents, not both")
         claims = load_claims(source)
-        if not claims.claims:
+        if not claims.claims and not allow_empty:
             raise InsufficientEvidenceError(f"{source}: no [[claim]]; there is nothing to audit")
         return claims, None
     draft = draft_files(sources)
-    if not draft.claims.claims:
+    if not draft.claims.claims and not allow_empty:
         apart = [f"{len(draft.excluded)} taken for dates, settings, code or names"] * bool(draft.excluded)
         apart += [f"{len(draft.unplaced)} not placed"] * bool(draft.unplaced)
         numbers = f"of its numbers {' and '.join(apart)}" if apart else "it has no numbers"
@@ -328,7 +330,8 @@ def _echo(result: Audit, every: bool) -> None:
     from assay.results.report.tables import table_lines, terminal_width
 
     width = max(100, min(200, terminal_width() or 140))
-    click.echo(render_table(result, width, every))
+    if table := render_table(result, width, every):
+        click.echo(table)
     if result.daily is not None:
         click.echo(textwrap.fill(f"\nday by day: {result.daily.sentence}", width, replace_whitespace=False))
     if result.retrained:

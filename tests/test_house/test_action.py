@@ -102,7 +102,8 @@ def test_the_steps_run_a_study_judge_it_and_audit(job: Path) -> None:
 
 def test_the_hooks_are_commands_that_take_files(tmp_path: Path, capsys) -> None:
     assert len({hook["id"] for hook in HOOKS}) == len(HOOKS)
-    good, bad = tmp_path / "good.md", tmp_path / "bad.md"
+    good, bad, other = tmp_path / "good.md", tmp_path / "bad.md", tmp_path / "other.md"
+    other.write_text("# Contributing\n\nNo figure stands here.\n")
     good.write_text("The model reached an accuracy of 57.14%.\n")
     bad.write_text(WRONG)
     files = {"assay-audit": ([good], [bad])}
@@ -113,3 +114,4 @@ def test_the_hooks_are_commands_that_take_files(tmp_path: Path, capsys) -> None:
         assert all(re.search(hook["files"], path.name) for path in right)
         assert cli.main([*arguments, *map(str, right)]) == 0, capsys.readouterr()
         assert cli.main([*arguments, *map(str, wrong)]) != 0
+        assert cli.main([*arguments, str(other)]) == 0, capsys.readouterr()
