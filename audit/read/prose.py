@@ -414,8 +414,10 @@ def _derive(text: _Text) -> None:
             or pattern("named_behind").fullmatch(text.folded, placed[b].end, max(placed[b].end, change.column))
         ]  # fmt: skip
         name = min(text.named, key=lambda m: max(m.start - change.end, change.column - m.end), default=None)
-        if not near and len(changes) == len(pairs) == 1 and name and name.metric == placed[pairs[0][0]].metric:
-            near = pairs  # alone, and said to be of the same metric
+        # In brackets behind another figure it is of that.
+        other = pattern("figure_bracket").search(text.text, max(0, change.column - 40), change.column)
+        if not near and len(changes) == len(pairs) == 1 and name and not other:  # alone, and said to be of one metric
+            near = pairs[: name.metric == placed[pairs[0][0]].metric]
         if near:
             around = text.folded[max(0, change.column - 30) : change.end + 20]
             change.relation = "reduction" if any(word in around for word in wordset("falling")) else "change"

@@ -171,6 +171,9 @@ def place_change(spot: Spot, figures: list[Token], metric: str, local: Context, 
     in_percent = not marked and len(pair) == 2 and all(placed[i].value.percent for i in pair)
     kind = "change" if marked or in_percent else "difference"
     kind = "multiple" if first.text.endswith(("×", "x")) else kind
+    if first.text[:1] not in "+-−–" and pattern("another_rate").match(spot.text, first.end):
+        spot.leave(first, "a rate of something else")
+        return
     index = spot.claim(first, kind, local, unit="percent" if in_percent or (kind == "change" and not signed) else "")
     before, behind = replace(local, group=(*local.group, "before")), replace(spot, record=spot.record + "b")
     stated = len(figures) == 2 and pattern("from_word").search(plain(spot.text[: figures[1].start])) is not None

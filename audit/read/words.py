@@ -295,8 +295,8 @@ def _turned(folded: str, named: tuple[Mention, ...]) -> str:
     rest = folded[named[-1].end :].lstrip(" %") if named else ""
     behind = _WORD.match(rest)
     word = behind[0].removesuffix("'s") if behind else ""
-    if rest[:2] == "+ " or word.startswith(phrases("turning_signs")):
-        return word or "a sum"
+    if rest.startswith(("+ ", "×")) or word.startswith(phrases("turning_signs")):
+        return word or "a sum or product"
     return "" if not word[:1].isascii() or not word[:1].isalpha() or word in _harmless() else word
 
 

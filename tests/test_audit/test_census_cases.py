@@ -137,6 +137,16 @@ SILENT = {
     "luck of two months":
         ('{"val_start": "2024-11-20",\n"val_end": "2025-01-20",\n"val_metrics": {"sharpe": 5.26}}', "json"),
     "an ICIR of no stated period": ("- ICIR: 0.72\n- Sharpe ratio: 1.25\n", "md"),
+    "a change in brackets behind another figure":
+        (("Sharpe 1.06 bis 1.24 (+2%); worst day −7.7%→−4.0%.\n\n- It returns $149,989 (+5.5%), data 346 → 138 days.\n"
+         "- The return range goes from -12 to +12. It will not close the 79% gap of the Sharpe ratio.\n"), "md"),
+    "a rate in a column of changes":
+        ("| Metric | A | B | Δ |\n|---|---|---|---|\n| Trades | 117 | 117 (21 killed) | 18% kill rate |\n", "md"),
+    "a scenario in a block":
+        (("```\nWin rate:     50%\nAverage loss: -$8\nIn 9 hours:\n  Total trades: 27\n\nAt worst (40% win rate):\n"
+         "  Winners: 11\n  Losers: 16\n```\n"), "md"),
+    "a product with a ratio": ("| Rule | Sharpe | Sharpe×sqrt(n) |\n|---|---|---|\n| A | 1.33 | 33.9 |\n", "md"),
+    "a ratio of overlapping returns": ("| Round | Result |\n|---|---|\n| 140 | OOS overlap Sharpe 5.165 |\n", "md"),
     "percent of another figure":
         ("win_rate_pct=0.2 | avg_win=+4 USDT | average_loss=-2 USDT | win_loss_ratio=2.16\n", "log"),
 }  # fmt: skip

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from assay.audit.claims.model import Claim, ClaimSet, Group, Target
+from assay.audit.claims.model import Claim, ClaimSet, Group, Sample, Split, Target
 from assay.audit.judge import audit_claims, lookalike
 from assay.audit.read.draft import draft_claims
 from assay.audit.verdicts import Arithmetic, Substance
@@ -100,3 +100,11 @@ def test_what_a_draft_may_say_of_a_figure_it_says_of_its_other_prints() -> None:
     assert set(graves(claim_set([group], rows, draft=True)).values()) == {"implausible"}
     apart = [replace(row, record=f"row {index}") for index, row in enumerate(rows)]
     assert set(graves(claim_set([group], apart, draft=True)).values()) == {"check the reading"}
+
+
+def test_splits_whose_days_touch_are_apart_in_a_draft() -> None:
+    splits = (Split("train", start="2022-01-03", end="2023-12-13"), Split("test", start="2023-12-13", end="2024-06-13"))
+    run = Group("run", sample=Sample(splits=splits))
+    rows = [claim(f"row {n}", "split_share", "0.75", label="train", record=f"row {n}") for n in (1, 2)]
+    assert graves(claim_set([run], rows, draft=True)) == {}
+    assert set(graves(claim_set([run], rows)).values()) == {"implausible"}
