@@ -279,8 +279,8 @@ def _unnamed(
     at_once = inside and figures and min(inside[0].start, figures[0].start - label[1]) <= 4
     name = plain(label[0]).strip(" *")
     names = role.entity or role.earlier or bare(name) in wordset("benchmarks") or any(map(str.isdecimal, name))
-    if at_once and names and not role.setting and not role.goal and len(words_of(name)) <= 4:
-        dated = role.at[:2] in ("19", "20") and role.entity in ("", bare(name))
+    dated = role.at[:2] in ("19", "20") and role.entity in ("", bare(name))
+    if inside and (at_once or dated) and names and not role.setting and not role.goal and len(words_of(name)) <= 4:
         run = () if dated or role.at else (name,)  # "- BTC: Sharpe 1.2, drawdown 8%", "- 2019: Sharpe 1.3"
         local = replace(local, group=(*local.group, *run), at=bare(name) if dated else local.at)
     if split and figures[0].text.endswith("%") and pattern("of_or_end").match(text[figures[0].end :]):

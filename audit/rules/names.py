@@ -278,7 +278,7 @@ def _of_money(s: Situation) -> bool:
 
 
 #: Positions that are stretches of time, and runs that a report sets apart as no strategy, or of a short stretch.
-_PARTS = r"^(?:month|week|quarter|date|day|fold|split|window|period|mes)\b|^20\d\d[-/ ]|^q[1-4]\b"
+_PARTS = r"^(?:month|week|quarter|date|day|fold|split|window|period|mes)\b|^20\d\d[-/ hq]|^q[1-4]\b"
 _HEDGED = r"arbitrag|market.?mak|\bcarry\b|\bfunding\b|cash.and.carry|(?:market|delta|beta|dollar).?neutral|\bhedged\b"
 _MONTHS = "january|february|march|april|may|june|july|august|september|october|november|december"
 _SET_APART = (

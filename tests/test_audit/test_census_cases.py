@@ -147,6 +147,7 @@ SILENT = {
          "  Winners: 11\n  Losers: 16\n```\n"), "md"),
     "a product with a ratio": ("| Rule | Sharpe | Sharpe×sqrt(n) |\n|---|---|---|\n| A | 1.33 | 33.9 |\n", "md"),
     "a ratio of overlapping returns": ("| Round | Result |\n|---|---|\n| 140 | OOS overlap Sharpe 5.165 |\n", "md"),
+    "a half-year's ratio": ("- 2024H2: approved by its gates. Total return 1.77, Sharpe 6.72\n", "md"),
     "percent of another figure":
         ("win_rate_pct=0.2 | avg_win=+4 USDT | average_loss=-2 USDT | win_loss_ratio=2.16\n", "log"),
 }  # fmt: skip
