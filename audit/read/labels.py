@@ -173,6 +173,8 @@ def _beside(context: Context, label: Label) -> Context:
     kind, role, words = names_record(title), read_role(text), padded(title)
     number = text.strip(" *_`#").removesuffix(".0")
     digits = number.isdecimal() and len(number) <= 6
+    if (says(text, "whole_rows") or bare(text) in wordset("pooling_rows")) and not role.average and not role.metrics:
+        context = replace(context, pooled=context.pooled or "averaged over the rows, or of all")
     if kind == "position" and not (digits and has(words, "class")):
         place, figures = plain(text).strip(" *#"), any(map(str.isdecimal, text))
         if says(text, "whole_rows") and not figures:
@@ -272,6 +274,8 @@ def named(
         metric = _of_topic(role, text, context)
         reason = SETTING if not metric and (role.setting or local.settings) else ""
         local = replace(local, at=role.at or local.at) if metric and metric == context.topic else local
+    if (role.statistic in ("mean", "median") or role.average) and metric in wordset("rates_and_ratios"):
+        local = replace(local, pooled=local.pooled or f"averaged over what {text!r} sums up")
     if metric in wordset("told_by_label"):
         local = replace(local, label=text.strip().lower() if metric in _SPREADS else text.strip())
     if metric:

@@ -83,6 +83,7 @@ def _claim(figure: Placed, group: str, ids: dict[int, str], index: int, decimal:
 def _record(figure: Placed) -> str:
     """The record of a figure; one whose label says more than its metric ("rolling win rate") has its own."""
     more = " ".join(word for word in figure.context.entity.split() if word not in wordset("totalling"))
+    more = more or ("behind" if pattern("limits").match(plain(figure.text).partition(plain(figure.printed))[2]) else "")
     return f"{figure.record}|{more}" if more and figure.record else figure.record
 
 

@@ -222,11 +222,21 @@ def proportions_on_stated_sample(run: Run) -> Iterator[Finding]:
         if counts:
             yield say("fits", "C1 whole counts", [claim], "whole", weight=1, **figures)
         elif not (rate and (any(len(grim_counts(share, m)) for m in range((n + 1) // 2, n))
-                            or (run.claims.draft and claim.value.computed))):  # fmt: skip
-            # Else trades may be open or scratched, and so no part of the rate; what is computed counts something else.
+                            or (run.claims.draft and (claim.value.computed or _of_parts(run, n))))):  # fmt: skip
+            # Else trades may be open or scratched, and so no part of the rate; what is computed counts something else,
+            # and what is printed of all trades beside their parts may be a mean of the parts.
             figures |= {"below": k / n, "above": (k + 1) / n}
             yield say("broken", "C1 whole counts", [claim], "none", proven=proven and run.one_sample(claim),
                       using=[claim, trades if rate else None], stated=not rate, **figures)  # fmt: skip
+
+
+def _of_parts(run: Run, n: int) -> bool:
+    """Whether n trades are the sum of others in one table, list or data."""
+    counts: dict[str, list[float]] = {}
+    for claim in run.claims.claims:
+        if claim.metric == "trades" and claim.value.is_point and not claim.label:
+            counts.setdefault(claim.record.partition(".")[0], []).append(claim.value.value)
+    return any((len(of) > 1 and sum(of) == n) or (len(of) > 2 and sum(of) == 2 * n) for of in counts.values())
 
 
 def _score_claims(run: Run) -> list[Claim]:

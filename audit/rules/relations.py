@@ -134,6 +134,12 @@ def parts_of_period(report: Report) -> Iterator[Finding]:
                 yield say("doubt", "C34 periods", [claim], "aside", using=[claim, *parts], **figures)
 
 
+def _roughly(report: Report, claim: Claim) -> Interval:
+    """A figure; in a draft a round share may be rounded to 5%: "a 75% drop", of 73.8%."""
+    value, round_share = report.read(claim), re.search(r"(?<![.,\d])\d*[05] ?%", claim.printed)
+    return Interval(value.low - 0.02, value.high + 0.02) if report.claims.draft and round_share else value
+
+
 def derived(report: Report) -> Iterator[Finding]:
     """A change, multiple, difference, mean or sum of printed figures, in every reading in use."""
     for claim in report.claims.claims:
@@ -142,9 +148,7 @@ def derived(report: Report) -> Iterator[Finding]:
         complete = len(inputs) == len(claim.inputs) and (len(inputs) == 2 or not pair)
         if claim.relation in ("", "same", *BESIDE) or not inputs or not complete:
             continue
-        values, target = [report.read(c) for c in inputs], report.read(claim)
-        if report.claims.draft and re.search(r"(?<![.,\d])\d*[05] ?%", claim.printed):  # "a 75% drop", of 73.8%
-            target = Interval(target.low - 0.02, target.high + 0.02)
+        values, target = [report.read(c) for c in inputs], _roughly(report, claim)
         readings, check = _readings(report, claim, inputs, values), _DERIVED.get(claim.relation, "C28 change")
         hit = next((name for name, value in readings.items() if target.meets(value)), None)
         signed = re.match(r"\s*[*~≈(]*\s*[+\-−–]", claim.printed) is not None
@@ -232,7 +236,7 @@ def fractions(report: Report) -> Iterator[Finding]:
         share = report.claims.claim(claim.inputs[0]) if claim.relation == "fraction" and claim.inputs else None
         if share is None:
             continue
-        good = report.read(share).holds(claim.value.value, 1e-9)
+        good = _roughly(report, share).holds(claim.value.value, 1e-9)
         yield say(good, "C1 fraction", [share], weight=int(good), using=[share, claim], value=claim.value.value,
                   counts=claim, share=share)  # fmt: skip
 

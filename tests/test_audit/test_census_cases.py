@@ -113,6 +113,15 @@ SILENT = {
     "a drift of prices": ("- Mean IC: 0.0084\n- Hit rate: 57.4%\n", "md"),
     "the range of other rows":
         ("Training price range: 21.86 - 27.59\n\n- **R²**: 0.7162\n- **RMSE**: 2.2991\n", "md"),
+    "counts of another thing in the brackets":
+        ("Win rate 52.4% (11/20 profitable months).\n\nWin rate 52.0% (50/100 EMA), 66.7% (16/26, 2 open).\n", "md"),
+    "a total beside its parts, whose rates may be averaged":
+        ("| Symbol | Trades | Win rate |\n|---|---|---|\n| A | 13 | 53.8% |\n| Combined | 26 | 46.4% |\n", "md"),
+    "a total of the data":
+        ('{"trades": 26, "win_rate": 46.4, "per": {"A": {"trades": 12}, "B": {"trades": 14}}}', "json"),
+    "an average rate": ('{"total_trades": 31, "avg_win_rate": 49.1}', "json"),
+    "what stands behind a figure": ("- Trades: 31/month\n- Win rate: 49.1%\n", "md"),
+    "a rate of days": ("- Trades: 31\n- Win rate: 49.1% of days\n", "md"),
     "columns of changes":
         (("| Metric | Before | After | Improvement (%) |\n|---|---|---|---|\n| RMSE | 25.499 | 39.413 | -54.6% |\n"
           "| Sharpe | 0.84 | 1.60 | 190% |\n| AUC | 0.683 | 0.872 | +0.277 |\n"
