@@ -65,14 +65,14 @@ def why(name: str, text: str, **seen: str) -> str:
     for reason, rows in table(name).items():
         for row in rows:
             units = wordset(row["unit"]) if row.get("unit") else frozenset([""])
-            tests = (pattern(row["text"]).fullmatch(text) if "text" in row else True,
-                     pattern(row["unlike"]).fullmatch(text) is None if "unlike" in row else True,
-                     pattern(row["before"]).search(before) if "before" in row else True,
-                     pattern(row["after"]).match(after) if "after" in row else True,
-                     {unit, unit.rstrip("s") or unit} & units if "unit" in row else True,
-                     metric in row.get("metrics", [metric]) and metric not in row.get("no_metrics", ()),
-                     kind in row.get("kinds", [kind]) and kind not in row.get("no_kinds", ()))  # fmt: skip
-            if all(tests):
+            if (metric in row.get("metrics", [metric]) and metric not in row.get("no_metrics", ())
+                    and kind in row.get("kinds", [kind]) and kind not in row.get("no_kinds", ())
+                    and ("unit" not in row or {unit, unit.rstrip("s") or unit} & units)
+                    and ("text" not in row or pattern(row["text"]).fullmatch(text))
+                    and ("unlike" not in row or not pattern(row["unlike"]).fullmatch(text))
+                    and ("after" not in row or pattern(row["after"]).match(after))
+                    and ("before" not in row
+                         or pattern(row["before"]).search(before, len(before) - row.get("reach", 36)))):  # fmt: skip
                 return str(reason)
     return ""
 
