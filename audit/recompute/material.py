@@ -43,6 +43,7 @@ _BESIDE = ("benchmark", "unscaled")
 _SPACING = ((5, 10, 52), (26, 33, 12), (85, 95, 4), (360, 370, 1))
 _KINDS = {"returns": "returns", "pnl": "daily profits", "trades": "returns of trades", "trade-pnl": "profits of trades"}
 _NUMBER, _DATE = re.compile(r"\s*[-+]?[\d.]"), re.compile(r"\d{4}-\d\d-\d\d")
+_TRADES = re.compile(r"\b(entry.*\bexit|exit.*\bentry)", re.IGNORECASE)
 _Columns = tuple[dict[str, Floats], np.ndarray]
 #: Fewest returns that a figure is recomputed from.
 FEWEST = 5
@@ -147,6 +148,8 @@ def _read(path: Path, options: ReadOptions | None, kind: str) -> _Columns:
     with suppress(OSError, UnicodeDecodeError), path.open(encoding="utf-8-sig") as file:
         head = file.read(4096).lstrip()  # what is wrong with it is said by who opens it
     first = next((line for line in head.splitlines() if line[:1] != "#"), "")
+    if kind in ("returns", "pnl") and _TRADES.search(first):
+        raise InputError(f"{path}: rows of entries and exits are closed trades; say --kind trades or trade-pnl")
     bare = head[:1] == "#" or _NUMBER.match(first) or not re.search(r"[,;\t|]", first)
     lines = first and bare and "\0" not in head and head[:4] != "PAR1"
     try:

@@ -60,6 +60,15 @@ def test_the_sharpe_of_trades_times_root_252_is_named(tmp_path: Path) -> None:
     assert "√trades a year" in found.own.words
 
 
+def test_rows_of_entries_and_exits_are_no_sessions(tmp_path: Path) -> None:
+    path = tmp_path / "closed.csv"
+    rows = [f"2023-01-{day:02},2023-02-{day:02},{value}" for day, value in enumerate(TRADES, 2)]
+    path.write_text("\n".join(["entry_date,exit_date,pct", *rows]) + "\n", encoding="utf-8")
+    with pytest.raises(InputError, match="closed trades; say --kind trades"):
+        material_of_returns(path)
+    assert len(material_of_returns(path, kind="trades").trades) == len(TRADES)
+
+
 def test_profits_in_money_need_the_capital_and_are_read_over_both_bases(tmp_path: Path) -> None:
     path = tmp_path / "pnl.csv"
     profits = [100.0, -50.0, 25.0, 75.0, -10.0, 60.0]
