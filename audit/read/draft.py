@@ -191,13 +191,13 @@ def _body(walk: _Walk, line: Line) -> None:
         place_data(spot, tokens, entries, context)
         return
     match = pattern("label").match(text[start:])
-    match = None if match and pattern("label_ends").search(plain(match[1])) else match
+    match = None if match and pattern("label_ends").search(match[1]) else match
     inside = [token for token in tokens if match and token.start < start + match.end(1) and token.kind == "number"]
     if match and inside and not _numbered(match[1], inside, start, text[start + match.end() :]):
         match = None  # a figure before the colon: prose
     label, label_end = (match[1], start + match.end()) if match else (text[start:], start)
     bold = text[start:].startswith(("**", "__")) and text.rstrip().endswith(("**", "__", ":", "**:", ")", "："))
-    bold = bold and line.kind == "text"
+    bold = bold and (line.kind == "text" or bullet is None or bullet[1] is not None)
     closed = match is not None and not text[label_end:].strip(" *_`")
     nested = bullet is not None and len(text) <= 80 and walk.nested(line)
     closed = closed or nested

@@ -121,7 +121,7 @@ def _around(context: Context, label: Label) -> Context:
         topic=_topic(role, words, context.topic),
         goal=(context.goal and not role.earlier and not any(says(text, name) for name in ("current", "obtained")))
         or (role.goal and len(role.entity.split()) < 6 and bool(not role.metrics or pattern("goal_first").match(text))),
-        void=context.void or first_of("void", words),
+        void=context.void or first_of("void", words) or table("void_alone").get(words.strip(), ""),
         settings=says(text, "setting_headings") or (context.settings and not role.metric)
         or (key and says(text, "setting_keys"))
         or (key and role.setting and not role.split),

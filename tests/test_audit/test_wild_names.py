@@ -238,6 +238,11 @@ def test_a_numbered_test_is_no_split_and_a_heading_with_a_setting_s_word_names_i
         "- P-value: < 0.05 indicates a difference",
         "- A win would only produce `1W / 2L = 33.3%` of wins",
         "| f | med maxDD |\n|---|---|\n| 0.1% | 2.6% |",
+        "- Checks the price range ($0.20-$5.00 default)",
+        "- Missing symbols default to 0 correlation",
+        "- The null of a daily AUC is centred on `null_value=0.5`",
+        "- Use a confidence threshold of 0.55",
+        "| GPU | Epoch |\n|---|---|\n| A | 180s |",
     ],
 )
 def test_suppositions_code_and_statistics_of_others_are_not_read(text: str) -> None:
