@@ -320,6 +320,7 @@ CONDITIONS: Mapping[str, Callable[[Situation], bool]] = {
     "one sample": lambda s: s.run.one_sample(*s.involved),
     # A person may have written the figures; what a program prints in full it took of other returns.
     "by hand": lambda s: not (s.run.claims.draft and all(claim.value.computed for claim in s.involved)),
+    "result by hand": lambda s: not (s.run.claims.draft and s.involved[0].value.computed),
     "a mean in money": lambda s: bool(_currency(s)),
     "a loss of more than everything": lambda s: s.read("total_return").high < -1,
     "in percent": lambda s: all(claim.value.percent for claim in s.involved),
@@ -442,7 +443,7 @@ ALLOWANCES: Mapping[str, Allowance] = {
     "cost outside the trades, of the loss": Allowance(
         _COST, lambda v, p, w, x: Interval(v.low - SLACK * max(abs(v).high, abs(x).high / 2), v.high)),
     "cost outside the trades, of the mean": Allowance(
-        # Of a loss, trades that are still open are no part.
-        _COST, lambda v, *x: Interval(
-            v.low - SLACK * abs(v).high, v.high + (SLACK if v.high < 0 else GAIN) * abs(v).high)),
+        # Trades that are still open, two of any number, are no part.
+        _COST, lambda v, n, each: hull_of([each * max(n.low - 2, 1), Interval(
+            v.low - SLACK * abs(v).high, v.high + (SLACK if v.high < 0 else GAIN) * abs(v).high)])),
 }  # fmt: skip

@@ -122,6 +122,10 @@ SILENT = {
     "an average rate": ('{"total_trades": 31, "avg_win_rate": 49.1}', "json"),
     "what stands behind a figure": ("- Trades: 31/month\n- Win rate: 49.1%\n", "md"),
     "a rate of days": ("- Trades: 31\n- Win rate: 49.1% of days\n", "md"),
+    "losses in money": ("Winning trades 51 · Win rate: 0.42 · Gross losses 140 USDT\n\nLosses: 140 USDT\n", "md"),
+    "a ratio that a program computed":
+        ('{"win_rate": 50.0, "payoff_ratio": 6.31, "profit_factor": 1.488528327321552}', "json"),
+    "a mean of the trades that are closed": ("- Trades: 4\n- Avg trade: $83.96\n- Net profit: $251.87\n", "md"),
     "columns of changes":
         (("| Metric | Before | After | Improvement (%) |\n|---|---|---|---|\n| RMSE | 25.499 | 39.413 | -54.6% |\n"
           "| Sharpe | 0.84 | 1.60 | 190% |\n| AUC | 0.683 | 0.872 | +0.277 |\n"
