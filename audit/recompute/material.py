@@ -17,6 +17,7 @@ import pandas as pd
 from assay.audit.claims.files import read_text
 from assay.audit.recompute.conventions import COLUMNS, Book, Material, Panel
 from assay.data.align import align
+from assay.data.card import plural
 from assay.data.conventions import SESSIONS_A_YEAR, Floats
 from assay.data.errors import BacktestError, InputError
 from assay.data.files.fills import load_fills
@@ -92,7 +93,7 @@ def material_of_returns(
         place = f"{path}: column {name!r}" if name in beside else str(path)
         _check(place, values, rows, -1.0 if kind in ("returns", "trades") else -math.inf, limit)
     description = f"{len(values):,} {_KINDS[kind]} of {path.name}{_dated(dates)}"
-    description += f" ({start} rows before the first return left out)" if start else ""
+    description += f" ({plural(start, 'row')} before the first return left out)" if start else ""
     description += "".join(f" (column {name!r} {why} and is not used)" for name, why in unused.items())
     material = Material(dates=dates, risk_free=risk_free, description=description)
     if kind in ("trades", "trade-pnl"):

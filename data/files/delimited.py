@@ -28,7 +28,7 @@ _DATE = re.compile(r"\d{1,4}[-/.]\w{1,9}[-/.]\d{1,4}|\d{8}\b")
 _LARGE, _SWOLLEN = 250_000_000, 200
 #: How text begins that is no table.
 _OTHERWISE = {
-    "JSON": re.compile(r"\{|\[\s*[\[{\"]"), "HTML or XML": re.compile(r"<(!doctype|\?xml|html)", re.IGNORECASE),
+    "JSON": re.compile(r"\{|\[\s*[\[{\"\d]"), "HTML or XML": re.compile(r"<(!doctype|\?xml|html)", re.IGNORECASE),
 }  # fmt: skip
 _COMPRESSED = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd", b"BZh": "bz2", b"\x04\x22\x4d\x18": "lz4"}
 #: Lines of a CSV that are looked at to find its separator, header and decimal sign.

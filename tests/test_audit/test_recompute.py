@@ -251,7 +251,7 @@ def test_rows_are_taken_by_their_dates_and_returns_begin_where_they_do(tmp_path:
     longer = "date,net,benchmark\n2023-12-29,,0.001\n" + DAYS.replace("\n", ",0.002\n")
     material = material_of_returns(write(tmp_path / "benchmark_first.csv", longer))
     assert len(material.given) == len(material.benchmark) == 7
-    assert "1 rows before the first return left out" in material.description
+    assert "1 row before the first return left out" in material.description
 
 
 def test_yearly_returns_are_no_prices_and_trades_need_no_dates(tmp_path: Path) -> None:
