@@ -209,9 +209,11 @@ def track_record(run: Run) -> tuple[int, str] | None:
     dates. A part of the period (a fold, a year, a dated split) has the weekdays of its own dates."""
     sample = run.group.sample
     own = next((split for split in sample.splits if split.name == run.split and split.start), sample)
-    if run.at:
-        days = days_of(run.at)
-        stretch, words = (days[0].astype(date), days[1].astype(date)) if days is not None else None, f"of {run.at}"
+    days = days_of(run.at) if run.at else None
+    if days is not None:
+        stretch, words = (days[0].astype(date), days[1].astype(date)), f"of {run.at}"
+    elif run.at and own is sample:
+        return None
     elif own is sample and sample.sessions is not None and sample.sessions > 1:
         return sample.sessions, f"{sample.sessions:,} sessions"
     else:

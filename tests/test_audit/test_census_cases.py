@@ -161,6 +161,10 @@ SILENT = {
     "a product with a ratio": ("| Rule | Sharpe | Sharpe×sqrt(n) |\n|---|---|---|\n| A | 1.33 | 33.9 |\n", "md"),
     "a ratio of overlapping returns": ("| Round | Result |\n|---|---|\n| 140 | OOS overlap Sharpe 5.165 |\n", "md"),
     "a half-year's ratio": ("- 2024H2: approved by its gates. Total return 1.77, Sharpe 6.72\n", "md"),
+    "luck of two months, at a step of the training":
+        (('{"train_start": "2024-05-20",\n"train_end": "2024-11-20",\n"val_start": "2024-11-20",\n'
+          '"val_end": "2025-01-20",\n"history": [{"step": 500, "val_sharpe": 5.26}, '
+          '{"step": 900, "val_sharpe": 5.31}]}'), "json"),
     "percent of another figure":
         ("win_rate_pct=0.2 | avg_win=+4 USDT | average_loss=-2 USDT | win_loss_ratio=2.16\n", "log"),
 }  # fmt: skip
