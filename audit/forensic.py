@@ -97,12 +97,10 @@ class ClassShares:
 def class_shares(
     classes: Mapping[str, Parts], accuracy: Interval | None = None, weighted_f1: Interval | None = None
 ) -> ClassShares | None:
-    """Class shares that accuracy, weighted F1 and the scores of all classes allow; None where there are none.
-
-    Shares ``w >= 0`` with ``sum w = 1``, ``sum w_c R_c`` inside the accuracy, ``sum w_c F_c`` inside the weighted F1,
-    and predicted shares ``sum w_c R_c / P_c = 1``. Coefficients are intervals: since ``w >= 0`` each equation splits
-    into two inequalities with their ends, and nothing feasible is cut away.
-    """
+    """Class shares that accuracy, weighted F1 and the scores of all classes allow; None where there are none: shares
+    ``w >= 0`` with ``sum w = 1``, ``sum w_c R_c`` inside the accuracy, ``sum w_c F_c`` inside the weighted F1, and
+    predicted shares ``sum w_c R_c / P_c = 1``. Coefficients are intervals: since ``w >= 0`` each equation splits into
+    two inequalities with their ends, and nothing feasible is cut away."""
     from scipy.optimize import linprog
 
     k, scores = len(classes), list(classes.values())
@@ -323,11 +321,9 @@ def sharpe_readings(
     gain: Interval, volatility: Interval, risk_free: Interval | None = None, sessions: float | None = None
 ) -> dict[str, Interval]:
     """Sharpe ratio from annual return and volatility: of an arithmetic or a compounded return, less the rate or not,
-    the deviation with denominator n or n - 1.
-
-    A path with volatility s that compounds to g has an arithmetic mean between ``ln(1 + g)`` (Jensen) and
-    ``ln(1 + g) + 0.8 (s**2 + g**2)``, since ``r - ln(1 + r) <= 0.8 r**2`` for every r >= -0.5.
-    """
+    the deviation with denominator n or n - 1. A path with volatility s that compounds to g has an arithmetic mean
+    between ``ln(1 + g)`` (Jensen) and ``ln(1 + g) + 0.8 (s**2 + g**2)``, since ``r - ln(1 + r) <= 0.8 r**2`` for every
+    r >= -0.5."""
     if volatility.low <= 0:
         return {}
     means = {"return": gain}

@@ -48,8 +48,6 @@ REPORT_RULES = (
 )  # fmt: skip
 #: What a draft may say by check, as the head of `checks.toml` explains.
 _DRAFTS = {kind: tuple(checks) for kind, checks in TABLE["draft"][0].items()}
-#: Relations that name their inputs; a mean or a sum may leave some out.
-EXPLICIT = ("change", "reduction", "ratio", "difference")
 
 _QUANTITY = attrgetter("metric", "label", "group", "split", "at", "value")
 _UNITLESS = ("proportion", "score", "correlation", "r2", "ratio", "statistic")
@@ -120,7 +118,8 @@ def _tied(figures: list[Claim]) -> bool:
         inputs = [other for other in figures if other is not claim]
         if claim.relation == "fraction" and {claim.id, *claim.inputs} == names:
             return True
-        if claim.relation in EXPLICIT and set(claim.inputs) == names - {claim.id}:
+        # A mean or a sum may leave some of its inputs out.
+        if claim.relation in ("change", "reduction", "ratio", "difference") and set(claim.inputs) == names - {claim.id}:
             unit = claim.value.percent or claim.value.multiple or not inputs[0].value.percent
             unit = unit and (inputs[0].value.percent or "pp" not in claim.printed)
             return unit and len({(other.value.percent, other.unit, other.metric) for other in inputs}) == 1

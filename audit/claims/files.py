@@ -80,12 +80,7 @@ def read_text(path: Path) -> str:
 
 
 def load_claims(path: Path | str) -> ClaimSet:
-    """Load a claims file.
-
-    Raises
-    ------
-    InputError
-        If the file cannot be read or breaks the schema; the message names file and line.
+    """Load a claims file; `InputError`, with file and line, where it cannot be read or breaks the schema.
 
     Examples
     --------

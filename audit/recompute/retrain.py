@@ -73,12 +73,9 @@ def retrain(
     claims: ClaimSet, model: str, *, prices: Path | None, run: str | None, seeds: int, epochs: int | None,
     reading: ReadOptions | None = None, note: Callable[[str], object] = lambda text: None,
 ) -> tuple[list[Mapping[str, object]], tuple[Finding, ...]]:  # fmt: skip
-    """Retrain a model walk-forward and place the printed figures among its seeds and folds.
-
-    A row and a finding a claim say where the print lies. `seeds` are fits a fold, `epochs` caps each; no prices mean
-    the embedded sample; `run` is as in `choose_run`. `InputError` if the model or the run is unknown, or the prices
-    are too short for a fold.
-    """
+    """Retrain a model walk-forward and place the printed figures among its seeds and folds: a row and a finding a claim
+    say where the print lies. `seeds` are fits a fold, `epochs` caps each; no prices mean the embedded sample; `run` is
+    as in `choose_run`. `InputError` if the model or the run is unknown, or the prices are too short for a fold."""
     recipe = load_model(model) if epochs is None else load_model(model, epochs=epochs)
     group, split = choose_run(claims, run)
     market = load_sample()[0] if prices is None else load_prices(prices, options=reading)

@@ -279,9 +279,8 @@ class Report:
         families = []
         while rest:
             run, *rest = rest
-            family = [run, *(other for other in rest if self._one_sample(run, other))]
+            families.append([run, *(other for other in rest if self._one_sample(run, other))])
             rest = [other for other in rest if not self._one_sample(run, other)]
-            families.append(family)
         return families
 
     def _one_sample(self, run: Run, other: Run) -> bool:
