@@ -209,15 +209,14 @@ def track_record(run: Run) -> tuple[int, str] | None:
     dates. A part of the period (a fold, a year, a dated split) has the weekdays of its own dates."""
     sample = run.group.sample
     own = next((split for split in sample.splits if split.name == run.split and split.start), sample)
-    days = days_of(run.at) if run.at else None
+    stretch, days = period_of(own), days_of(run.at) if run.at else None
+    words = f"from {own.start} to {own.end}" if days is None else f"of {run.at}"
     if days is not None:
-        stretch, words = (days[0].astype(date), days[1].astype(date)), f"of {run.at}"
+        stretch = days[0].astype(date), days[1].astype(date)
     elif run.at and own is sample:
         return None
     elif own is sample and sample.sessions is not None and sample.sessions > 1:
         return sample.sessions, f"{sample.sessions:,} sessions"
-    else:
-        stretch, words = period_of(own), f"from {own.start} to {own.end}"
     n = weekdays(*stretch) if stretch is not None else 0
     return (n, f"at most {n:,} weekdays {words}") if n > 1 else None
 
