@@ -97,7 +97,7 @@ def lying(frame: pd.DataFrame, how: str) -> pd.DataFrame:
         (lambda: walk_forward("ridge", PRICES, PLAN), "walk_forward: model must be one; load_model"),
         (lambda: walk_forward(Ridge(), PRICES, "monthly"), "plan must be a WalkForward"),
         (lambda: sweep("quintile_long_short", {"quantile": "0.1"}, ORACLE, PRICES), "quantile of the grid must be a"),
-        (lambda: Execution(delay=1.5), "delay must be a whole number of sessions, got 1.5"),
+        (lambda: Execution(delay=1.5), "delay must be a whole number, got 1.5"),
     ],
 )
 def test_what_is_no_panel_no_part_and_no_returns_is_said_in_one_line(call, message):
