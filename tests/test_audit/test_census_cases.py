@@ -165,6 +165,7 @@ SILENT = {
         (('{"train_start": "2024-05-20",\n"train_end": "2024-11-20",\n"val_start": "2024-11-20",\n'
           '"val_end": "2025-01-20",\n"history": [{"step": 500, "val_sharpe": 5.26}, '
           '{"step": 900, "val_sharpe": 5.31}]}'), "json"),
+    "signs of the long side": ('{"long_analysis": {"ic": 0.065, "hit_rate": 0.62}}', "json"),
     "percent of another figure":
         ("win_rate_pct=0.2 | avg_win=+4 USDT | average_loss=-2 USDT | win_loss_ratio=2.16\n", "log"),
 }  # fmt: skip
