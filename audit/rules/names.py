@@ -386,6 +386,8 @@ CONDITIONS: Mapping[str, Callable[[Situation], bool]] = {
     # No text says that a rate counts days or predictions.
     "of trades": lambda s: s.run.one_sample(*s.involved) and not any(
         word in c.definition.lower() for c in s.claims.values() for word in ("day", "session", "prediction")),
+    # What all trades did is another thing that a signal may win: a fill, a place in the book.
+    "not all won": lambda s: not _draft(s) or s.values[0].low < s.values[1].low,
     "averages in money": _of_money,
     "averages in one unit": lambda s: _currency(s) is not None
         or all(c.value.percent for name, c in s.claims.items() if name != "win_rate"),

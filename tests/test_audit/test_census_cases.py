@@ -166,6 +166,8 @@ SILENT = {
           '"val_end": "2025-01-20",\n"history": [{"step": 500, "val_sharpe": 5.26}, '
           '{"step": 900, "val_sharpe": 5.31}]}'), "json"),
     "signs of the long side": ('{"long_analysis": {"ic": 0.065, "hit_rate": 0.62}}', "json"),
+    "a fill that every trade won":
+        ('{"bpc": {"signals": 1100, "wins": 148, "trades": 148, "win_rate": 0.730}}', "json"),
     "percent of another figure":
         ("win_rate_pct=0.2 | avg_win=+4 USDT | average_loss=-2 USDT | win_loss_ratio=2.16\n", "log"),
 }  # fmt: skip
