@@ -235,7 +235,8 @@ def _labelled(
     name, end = label[0].strip(" *_`"), label[1]
     figures = numbers(token for token in tokens if token.start >= end)
     reading = named(context, name, after=text[end:])
-    metric, local = reading.metric, replace(reading.context, topic=reading.metric or read_role(name).metric)
+    metric, topic = reading.metric, reading.metric or ("" if reading.reason else read_role(name).metric)
+    local = replace(reading.context, topic=topic)
     if walk.sized and pattern("layer_name").search(plain(name)):
         metric, local = "parameters_part", replace(local, label=name)
     classes = local.label.split(" / ")
@@ -277,6 +278,7 @@ def _unnamed(
     split = table("named_splits").get(named_split[1]) if named_split else None
     role, inside = read_role(label[0]), mentions(plain(text[label[1] :]))
     at_once = inside and figures and min(inside[0].start, figures[0].start - label[1]) <= 4
+    local = replace(local, goal=local.goal and (role.goal or not role.earlier))
     name = plain(label[0]).strip(" *")
     names = role.entity or role.earlier or bare(name) in wordset("benchmarks") or any(map(str.isdecimal, name))
     dated = role.at[:2] in ("19", "20") and role.entity in ("", bare(name))

@@ -111,7 +111,9 @@ def place_value(spot: Spot, figures: Sequence[Token], reading: Reading, label: s
     """Place the figure that stands right under a label of its own as its value, the others as prose about it."""
     metric, local, first, rest = reading.metric, reading.context, figures[0], figures[1:]
     behind = plain(spot.text[first.end :][:120])
-    if wrong := wrong_unit(metric, first) or why("no_figure", first.text, before=":", after=behind):
+    moved = first.text[:1] in "+-−–" and any(says(title, "change_titles") for title in local.above[-1:])
+    wrong = "a change of it" if moved else wrong_unit(metric, first)
+    if wrong := wrong or why("no_figure", first.text, before=":", after=behind):
         spot.leave(first, wrong)
         place_prose(spot, rest, replace(local, topic=""))
         return None
@@ -121,7 +123,8 @@ def place_value(spot: Spot, figures: Sequence[Token], reading: Reading, label: s
         metric = "random_baseline"
     if first.text.endswith(("×", "x")) and metric in wordset("no_multiples"):
         metric = "multiple"
-    index = spot.claim(first, metric, local, unit=unit_of(label, first.text))
+    reached = pattern("met_after").match(behind) is not None  # "30 (exceeds the minimum of 20)" is no aim
+    index = spot.claim(first, metric, replace(local, goal=local.goal and not reached), unit=unit_of(label, first.text))
     place_prose(spot, rest, local)
     return index
 
@@ -151,9 +154,10 @@ def _pair(text: _Text, number: int) -> bool:
     if not (moved or arrow) or beside or text.why("no_figure", first):
         return False
     metric, context = text.context.topic, text.context
-    named = [mention for mention in text.named if mention.end <= first.start][-1:]
-    if not metric and named and first.start - named[0].end <= 80:
-        metric = "" if pattern("clause_end").search(text.folded[named[0].end : first.start]) else named[0].metric
+    near = [mention for mention in text.named if mention.end <= first.start][-1:]
+    if not metric and near and first.start - near[0].end <= 80:
+        apart = pattern("clause_end").search(text.folded[near[0].end : first.start])
+        metric = "" if apart else named(context, near[0].words).metric
     if metric not in METRICS or wrong_unit(metric, first) or wrong_unit(metric, second):
         return False
     if aimed := context.goal or pattern("goal_before").search(text.before(first)) is not None:

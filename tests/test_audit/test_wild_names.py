@@ -249,6 +249,13 @@ def test_suppositions_code_and_statistics_of_others_are_not_read(text: str) -> N
     assert read(f"# R\n\n{text}\n") == []
 
 
+def test_what_is_known_or_met_among_aims_is_none_and_an_impact_is_a_change() -> None:
+    text = "- **Baseline:** 45-55% win rate\n- Sample size: 30 (exceeds the minimum)\n"
+    text += "- More training time (5,000 steps)\n\n**Expected impact**:\n- Max drawdown: -0.5%\n- Gap size: 3 points (20% → 2)\n"
+    drafted = placed(f"# R\n\n## Goals\n\n{text}")
+    assert drafted == [("45-55%", "baseline", "", False), ("30", "main", "", False)]
+
+
 def test_what_is_to_be_reached_is_an_aim_and_a_heading_of_two_splits_names_none() -> None:
     assert placed("# R\n\n- Validate 75-85% win rate\n") == [("75-85%", "target", "", True)]
     assert placed("## Expected win rate\n\n- Win rate: 61%\n") == [("61%", "target", "", True)]
