@@ -112,6 +112,7 @@ def place_value(spot: Spot, figures: Sequence[Token], reading: Reading, label: s
     metric, local, first, rest = reading.metric, reading.context, figures[0], figures[1:]
     behind = plain(spot.text[first.end :][:120])
     moved = first.text[:1] in "+-−–" and any(says(title, "change_titles") for title in local.above[-1:])
+    moved = moved and spot.record[:1] != "t"  # the columns of a table say themselves whether they are changes
     wrong = "a change of it" if moved else wrong_unit(metric, first)
     if wrong := wrong or why("no_figure", first.text, before=":", after=behind):
         spot.leave(first, wrong)
