@@ -61,7 +61,8 @@ class _Text:
     def claim(self, token: Token, metric: str, context: Context, **extra: object) -> int | None:
         # What its own label names is printed again here: the first print alone stands for the record.
         again = ".again" if metric == self.context.topic else ""
-        sentence = len(pattern("sentence_end").findall(self.folded[: token.start]))
+        ahead = self.folded[: token.start]
+        sentence = sum(len(pattern(ends).findall(ahead)) for ends in ("sentence_end", "other_side"))
         record = f"{self.spot.record}{again}" if self.spot.record else f"s{self.spot.line}.{sentence}"
         if metric in ("change", "multiple"):
             around = self.text[max(0, token.start - 30) : token.end + 40]

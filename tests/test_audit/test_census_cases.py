@@ -126,6 +126,11 @@ SILENT = {
     "a ratio that a program computed":
         ('{"win_rate": 50.0, "payoff_ratio": 6.31, "profit_factor": 1.488528327321552}', "json"),
     "a mean of the trades that are closed": ("- Trades: 4\n- Avg trade: $83.96\n- Net profit: $251.87\n", "md"),
+    "two sides of a sentence":
+        (("Momentum shows a 50.0% win rate while the filter shows 2W/13L.\n\n"
+          "Long (1W/2L); short (win rate 84.3%).\n\n"
+          "The new one has a volatility of 7.4% and a Sharpe of 2.76, up from an annual return of 8.1%.\n"), "md"),
+    "shares of which one is a part of another": ("- Train: 80%\n- Validation: 20%\n- Test: 20%\n", "md"),
     "columns of changes":
         (("| Metric | Before | After | Improvement (%) |\n|---|---|---|---|\n| RMSE | 25.499 | 39.413 | -54.6% |\n"
           "| Sharpe | 0.84 | 1.60 | 190% |\n| AUC | 0.683 | 0.872 | +0.277 |\n"
