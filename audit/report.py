@@ -20,8 +20,7 @@ from assay.audit.verdicts import Arithmetic, AuditReport, Substance, Verdict, sp
 from assay.data.card import plural
 
 if TYPE_CHECKING:
-    from assay.audit.recompute.figures import Recomputed
-    from assay.audit.recompute.resolver import DailyMatch
+    from assay.audit.recompute.figures import DailyMatch, Recomputed
 
 __all__ = ["Audit", "claim_words", "render_audit", "render_page", "render_table", "summary_paragraph", "to_json"]
 
@@ -154,13 +153,14 @@ def render_table(audit: Audit, width: int = 120, every: bool = False) -> str:
         arithmetic = row["arithmetic"].replace("under another convention", "otherwise")
         table.append((", ".join(row["prints"]), row["words"], arithmetic, str(row["substance"]), because + stands))
         last = row["because"]
-    for cells in table:
+    for cells in table * bool(shown):
         wrapped = [textwrap.wrap(text, size) for text, size in zip(cells, widths, strict=True)]
         padded = (map(str.ljust, line, widths) for line in zip_longest(*wrapped, fillvalue=""))
         lines += ["  ".join(line).rstrip() for line in padded]
     if len(rows) > len(shown):
         more = plural(len(rows) - len(shown), "figure")
-        lines.append(f"… and {more} that nothing else printed confirms or contradicts (--all lists them)")
+        more = f"… and {more}" if shown else more
+        lines.append(f"{more} that nothing else printed confirms or contradicts (--all lists them)")
     return "\n".join(lines)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from assay.commands.options import NUMBER, WHOLE, Reading, reading_options
+from assay.commands.options import NUMBER, WHOLE, Reading, by_default, reading_options
 from assay.commands.values import DATA
 
 if TYPE_CHECKING:
@@ -210,6 +210,14 @@ def _check(data: _Data, model: str | None) -> None:
         raise InputError("--fills: fills are a book and its trades already; leave --predictions and --kind trades out")
     if data.fills is not None and data.prices is not None and data.returns is not None:
         raise InputError("--fills: with --prices fills give the returns themselves; leave --returns or --prices out")
+    given = {"--predictions": data.predictions, "--model": model}
+    of_what = {"strategy": "--predictions", "unit": "--predictions", "horizon": "--predictions", "seeds": "--model",
+               "epochs": "--model"}  # fmt: skip
+    for name, whose in of_what.items():
+        if given[whose] is None and not by_default(name):
+            raise InputError(f"--{name}: says how {whose} is used; give it too")
+    if data.run is not None and model is None and not any((data.returns, data.positions, data.fills, data.predictions)):
+        raise InputError("--run: says which run the data is of; give the data too")
     if data.risk_free is not None and not -0.5 < data.risk_free < 1.0:
         raise InputError(f"--risk-free {data.risk_free}: an annual rate in decimals, e.g. 0.03")
 
@@ -263,9 +271,8 @@ def _recomputed(result: Audit, data: _Data) -> Audit:
     from dataclasses import replace
 
     from assay.audit.recompute.conventions import Material
-    from assay.audit.recompute.figures import daily_finding, recompute, vol_target_of, with_findings
+    from assay.audit.recompute.figures import daily_finding, match_daily, recompute, vol_target_of, with_findings
     from assay.audit.recompute.material import material_of_panels, material_of_returns, with_fills, with_positions
-    from assay.audit.recompute.resolver import match_daily
     from assay.results.workflow.market import load_prices
 
     claims, daily, printed, assumption = result.report.claims, None, None, ""
@@ -320,7 +327,7 @@ def _echo(result: Audit, every: bool) -> None:
 
     from assay.audit.report import render_table, summary_paragraph
     from assay.data.card import plural
-    from assay.results.report.tables import terminal_width
+    from assay.results.report.tables import table_lines, terminal_width
 
     width = max(100, min(200, terminal_width() or 140))
     if table := render_table(result, width, every):
@@ -329,14 +336,14 @@ def _echo(result: Audit, every: bool) -> None:
         click.echo(textwrap.fill(f"\nday by day: {result.daily.sentence}", width, replace_whitespace=False))
     if result.retrained:
         names = list(dict.fromkeys(name for row in result.retrained for name in row))
-        click.echo("\nretrained  " + " · ".join(name.replace("_", " ") for name in names))
-        for row in result.retrained:
-            click.echo("  " + " · ".join(str(row.get(name, "")) for name in names))
+        cells = [[row.get(name, "") for name in names] for row in result.retrained]
+        lines = table_lines([name.replace("_", " ") for name in names], cells, width=width)
+        click.echo("\n".join(["", "retrained", *lines]))
     if result.draft is not None:
         for note in result.draft.notes[:8]:
             click.echo(textwrap.fill(f"note: {note}", width, subsequent_indent="  "))
         if len(result.draft.notes) > 8:
-            click.echo(f"note: … and {len(result.draft.notes) - 8} more (--draft FILE writes them all)")
+            click.echo(f"note: … and {len(result.draft.notes) - 8} more (--draft and --json list them)")
         if result.draft.unplaced:
             left = result.draft.unplaced[:12]
             listed = ", ".join(f"{item.text} ({f'{item.document} line {item.line}'.strip()})" for item in left)

@@ -263,7 +263,7 @@ def _is_value(text: str, label_end: int, figures: list[Token], metric: str) -> b
     first, lead = figures[0], text[label_end : figures[0].start]
     paired = figures[1:] and pattern("arrow").match(text[first.end : figures[1].start])
     factor = pattern("factor_after").match(text[first.end :])
-    if paired or factor or "{" in lead or pattern("named_part").search(plain(lead)):
+    if paired or factor or "{" in lead or pattern("assigned").search(lead) or pattern("named_part").search(plain(lead)):
         return False
     near = len(lead) <= 24 or pattern("opens_bracket").search(lead)
     return bool(near) and not (METRICS[metric].kind == "loss" and "%" in first.text)
@@ -309,7 +309,9 @@ def _code(walk: _Walk, body: Sequence[Line], context: Context) -> None:
                  for line, bar in zip(body, barred, strict=True)]  # fmt: skip
         _text(walk, shown, context)
         return
-    context = context if data else replace(context, settings=False)
+    fenced = body[0].kind == "code" and body[0].number > 1  # of a report; a file of its own states what it holds
+    sample = language not in ("json", "") or any(says(text, "interfaces") for text in context.above)
+    context = replace(context, settings=data and ((fenced and sample) or context.settings))
     for line, entries in zip(body, scan_data(texts) if data else scan_program(texts), strict=True):
         place_data(walk.spot(line), walk.scan(line), entries, context)
 
@@ -319,8 +321,12 @@ def _text(walk: _Walk, body: Sequence[Line], context: Context) -> None:
     grids = spaced_grids([line for line in body if walk.fits(line)], walk.block)
     starts = {grid.lines[0].number: grid for grid in grids}
     inside = {line.number for grid in grids for line in grid.lines}
-    label, label_indent, epoch = "", -1, ""
-    for line in body:
+    label, label_indent, epoch, around = "", -1, "", context
+    for index, line in enumerate(body):
+        if line.number not in inside and (banner := _banner(body, index)):
+            context, label = fold(around, (Label(banner, "title"),)), ""
+            if read_role(banner).labels:  # a side of the market is a run of its own there
+                context = replace(context, label=around.label, group=(*around.group, bare(banner)))
         indent = 1 if line.number in starts else len(line.text) - len(line.text.lstrip())
         tokens = walk.scan(line) if line.number not in inside else []
         below = label and (indent > label_indent or not label_indent)
@@ -331,7 +337,7 @@ def _text(walk: _Walk, body: Sequence[Line], context: Context) -> None:
         opened = pattern("open_label").match(line.text)
         if line.number in starts:
             place_grid(walk.sheet, starts[line.number], local)
-        elif line.number in inside or pattern("array").match(line.text):
+        elif line.number in inside or pattern("array").match(line.text) or pattern("progress").search(line.text):
             continue
         elif entries := scan_log(line.text, tokens, line.number, epoch):
             place_data(walk.spot(line), tokens, entries, context)
@@ -339,6 +345,16 @@ def _text(walk: _Walk, body: Sequence[Line], context: Context) -> None:
             _name_value(walk, line, tokens, local, label)
         if opened:
             label, label_indent = opened[1], indent
+
+
+def _banner(body: Sequence[Line], index: int) -> str:
+    """What a line between rules, "==== LONG ====", says of the lines below it: a run, a split or a class."""
+    text, beside = body[index].text, body[max(0, index - 1) : index + 2 : 2]
+    match = pattern("banner").fullmatch(text)
+    drawn = len(beside) == 2 and all(pattern("long_rule").fullmatch(line.text.strip()) for line in beside)
+    title = match[1] if match else text.strip() if drawn and len(text) <= 80 and index else ""
+    role = read_role(title)
+    return "" if role.metrics or not (role.entity or role.split or role.labels or role.at) else title
 
 
 def _name_value(walk: _Walk, line: Line, tokens: list[Token], context: Context, label: str) -> None:

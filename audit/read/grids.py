@@ -28,6 +28,8 @@ JOINT = " / "
 _LARGEST = 30
 #: How far an edge of a figure may stand from the edge of its column.
 _NEAR = 3
+#: Columns among which stand those that name a row.
+_NAMING = 8
 
 
 @dataclass(frozen=True)
@@ -65,13 +67,15 @@ class Grid:
     def further_keys(self) -> tuple[int, ...]:
         """Columns of words or settings right of the first, without which rows of one name are not told apart."""
         keys = [0]
-        for column, (cell, role) in enumerate(zip(self.header[1:], self.heads[1:], strict=True), 1):
-            rows = [[other.text for other in row.cells] for row in self.rows if len(row.cells) > column]
+        for column, (cell, role) in enumerate(zip(self.header[1:_NAMING], self.heads[1:_NAMING], strict=True), 1):
+            rows = [[other.text for other in row.cells[:_NAMING]] for row in self.rows if len(row.cells) > column]
+            if column == 1 and bare(self.header[0].text) in {"", *wordset("index_titles")}:
+                rows = [["", *texts[1:]] for texts in rows if texts[0].isdecimal()] or rows  # numbers name no row
             alike = len({tuple(texts[key] for key in keys) for texts in rows}) < len(rows)
             if not alike or role.metrics or "loss" in padded(cell.text):
                 break
             texts = {row[column] for row in rows}
-            worded = not any(pattern("begins_figure").match(text.strip(" *_`$~")) for text in texts)
+            worded = not any(pattern("begins_figure").match(text.strip(" *_`$~")) or len(text) > 60 for text in texts)
             if (worded or role.setting) and len(texts) > 1 and not says(cell.text, "note_titles"):
                 keys.append(column)
         return tuple(keys[1:])
@@ -156,7 +160,10 @@ class _Cells:
         self.by_row = not (grid.by_column or grid.metric_column)
         keys = [0] if self.by_row else self._keys()
         path = () if self.by_row else (Label(row.cells[i].text.strip(" *"), "beside", self.titles[i]) for i in keys)
-        base, first = fold(self.context, tuple(path)), row.cells[keys[0]].text if keys else ""
+        told = {bool(role.earlier) for role in grid.heads if role.metrics}  # "Baseline MDD | Optimized MDD"
+        apart = [part for part in self.context.group if len(told) < 2 or not read_role(part).earlier]
+        base = fold(replace(self.context, group=tuple(apart)), tuple(path))
+        first = row.cells[keys[0]].text if keys else ""
         if self.by_row and sum(cell.text.strip(" *_`")[:1] in tuple("<>≥≤") for cell in row.cells[1:]) > 1:
             base = replace(base, goal=True)  # ">= 50% | 45% to 50% | < 45%": a scale of thresholds
         if grid.by_column and says(first, "average_rows"):

@@ -98,6 +98,8 @@ def _around(context: Context, label: Label) -> Context:
     context = replace(context, above=(*context.above[-5:], text))
     if key and role.average and not role.metrics and not role.entity:
         return replace(context, average=role.average)
+    if key and pattern("period_label").fullmatch(words.strip()):
+        return replace(context, at=words.strip())
     if key and words.strip().isdecimal():
         return replace(context, label=text.strip())
     side = next((side for side in ("top", "bottom") if has(words, side)), "") if says(text, "quantiles") else ""
@@ -120,7 +122,8 @@ def _around(context: Context, label: Label) -> Context:
         pooled=context.pooled or (f"averaged over {text!r}" if key and says(text, "pooled_keys") else ""),
         topic=_topic(role, words, context.topic),
         goal=(context.goal and not role.earlier and not any(says(text, name) for name in ("current", "obtained")))
-        or (role.goal and len(role.entity.split()) < 6 and bool(not role.metrics or pattern("goal_first").match(text))),
+        or (role.goal and len(role.entity.split()) < (2 if key else 6)
+            and bool(not role.metrics or pattern("goal_first").match(text))),
         void=context.void or first_of("void", words) or table("void_alone").get(words.strip(), ""),
         settings=says(text, "setting_headings") or (context.settings and not role.metric)
         or (key and says(text, "setting_keys"))
@@ -246,9 +249,8 @@ def named(
         metric, role, other = other.metric, other, role
     if role.turned and metric:
         return Reading("", context, f"{bare(text)[:40]!r} is no {metric.replace('_', ' ')}")
-    curve = not wordset("curve_titles").isdisjoint(map(bare, siblings))  # of a day of which a drawdown is no maximum
-    if curve and metric == "max_drawdown" and bare(text) in wordset("bare_drawdowns"):
-        return Reading("", context, "a point of a curve")
+    if reason := _of_record(metric, text, siblings):
+        return Reading("", context, reason)
     needs = table("needs").get(metric, ())
     if needs and not any(word in plain(near) for near in (text, *context.above, after) for word in needs):
         return Reading("", context, f"{bare(text)[:40]!r} may be of anything")
@@ -281,6 +283,15 @@ def named(
     if metric:
         local = of_units(replace(local, entity=_remainder(text, role) or role.entity), text, metric)
     return Reading(metric, local, reason)
+
+
+def _of_record(metric: str, text: str, siblings: Sequence[str]) -> str:
+    """Why a label beside others names no figure of a run: of a day of a curve, of one trade; "" where it may."""
+    for reason, row in table("of_record").items():
+        named = metric == row["metric"] and bare(text) in wordset(row["labels"])
+        if named and len(wordset(row["beside"]).intersection(map(bare, siblings))) >= row["least"]:
+            return str(reason)
+    return ""
 
 
 def _without_metrics(text: str) -> str:

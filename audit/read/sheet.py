@@ -125,9 +125,8 @@ class Spot:
 
     def claim(self, token: Token, metric: str, context: Context, **extra: object) -> int | None:
         """Place a figure as a claim; its index, or None where it is unreadable, of a rule or a bound that is no aim."""
-        bound = token.text[:1] in "<>≥≤" and metric not in wordset("bounded")
-        if (bound and not context.goal) or context.void == "rule":
-            self.leave(token, "part of a rule, or a bound that is no stated aim")
+        if context.void == "rule":
+            self.leave(token, "part of a rule")
             return None
         unit = str(extra.get("unit", ""))
         if unit == "percent" and metric in wordset("rates") and pattern("below_one").fullmatch(token.text):
@@ -136,6 +135,10 @@ class Spot:
             value = parse_print(token.text, unit=unit, decimal=self.sheet.decimal)
         except InputError:
             self.leave(token, "the figure cannot be read")
+            return None
+        bound = value.bound == "range" or token.text[:1] in "<>≥≤" or token.text[-1:] == "+"
+        if bound and not context.goal and metric not in wordset("bounded"):
+            self.leave(token, "a bound or a range that is no stated aim")
             return None
         if len(self.sheet.placed) >= MAX_CLAIMS:
             self.sheet.stop(f"{MAX_CLAIMS} figures by line {self.line};")

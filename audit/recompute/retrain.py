@@ -17,6 +17,7 @@ from assay.audit.recompute.material import material_of_panels
 from assay.audit.recompute.measures import readings_of
 from assay.audit.rules.scope import Report
 from assay.audit.verdicts import Finding, Substance
+from assay.data.card import plural
 from assay.data.errors import BacktestError, InputError
 from assay.data.files.options import ReadOptions
 from assay.data.panel import PredictionPanel, PricePanel
@@ -81,7 +82,7 @@ def retrain(
     market = load_sample()[0] if prices is None else load_prices(prices, options=reading)
     window = min(TRAIN, int(0.6 * len(market.sessions)))
     folds = WalkForward(train=window, retrain="yearly", minimum_train=min(504, window)).split(market.sessions)
-    note(f"retraining {model}: {len(folds)} folds × {seeds} seeds, {window} sessions each")
+    note(f"retraining {model}: {plural(len(folds), 'fold')} × {plural(seeds, 'seed')}, {window:,} sessions each")
     horizon = max(1, claims.group(group).sample.horizon or 1)
     executor = "process" if seeds > 1 else "serial"
     outcome = walk_forward(recipe, market, folds, horizon=horizon, seeds=tuple(range(seeds)), executor=executor)
@@ -96,7 +97,7 @@ def retrain(
             found.setdefault((claim.metric, claim.printed, claim.label, claim.at), own)
     if not found:
         raise InputError(f"audit: {model} gives none of the figures of run {group!r}")
-    held = f"{assumption}; {model} as rebuilt, walk-forward"
+    held = f"{assumption}; {model} as rebuilt, walk-forward on {market.source}"
     return [each.row for each in found.values()], tuple(each.finding(held) for each in found.values())
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from assay.audit.recompute.conventions import Material
-from assay.audit.recompute.resolver import match_daily
+from assay.audit.recompute.figures import match_daily
 from tests.test_audit.test_levels import scaled_by_hand, unruly
 
 RAW = unruly(3, 400)

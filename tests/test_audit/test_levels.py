@@ -13,9 +13,8 @@ from hypothesis import strategies as st
 from assay.audit.claims.files import parse_claims
 from assay.audit.judge import audit_claims
 from assay.audit.recompute.conventions import Material
-from assay.audit.recompute.figures import Recomputed, recompute, with_findings
+from assay.audit.recompute.figures import Recomputed, recompute, scaled_to_target, unscaled, with_findings
 from assay.audit.recompute.material import material_of_panels, material_of_returns
-from assay.audit.recompute.resolver import scaled_to_target, unscaled
 from assay.audit.rules.scope import days_of
 from assay.audit.verdicts import AuditReport
 from assay.engine.result import BacktestResult

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from assay.audit.claims.intervals import parse_print
 from assay.audit.recompute.conventions import Material, Panel
+from assay.audit.recompute.figures import resolve
 from assay.audit.recompute.measures import OF_RETURNS, STATISTICS, readings_of
-from assay.audit.recompute.resolver import resolve
 
 
 def series(seed: int, n: int = 188, flat: bool = True) -> pd.Series:

@@ -12,10 +12,9 @@ from click.testing import CliRunner
 from assay.audit.claims.intervals import parse_print
 from assay.audit.claims.model import Group
 from assay.audit.recompute.conventions import Material, Panel
-from assay.audit.recompute.figures import recompute
+from assay.audit.recompute.figures import recompute, resolve
 from assay.audit.recompute.material import with_positions
 from assay.audit.recompute.measures import readings_of
-from assay.audit.recompute.resolver import resolve
 from assay.commands.audit import audit
 from assay.data.errors import InputError
 from tests.test_audit.rules.claim_builder import claim, claim_set

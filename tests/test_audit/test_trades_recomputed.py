@@ -12,10 +12,9 @@ import pytest
 from assay.audit.claims.intervals import parse_print
 from assay.audit.claims.model import Group
 from assay.audit.recompute.conventions import Material, Panel
-from assay.audit.recompute.figures import recompute
+from assay.audit.recompute.figures import recompute, resolve
 from assay.audit.recompute.material import material_of_returns
 from assay.audit.recompute.measures import readings_of
-from assay.audit.recompute.resolver import resolve
 from assay.data.errors import InputError
 from assay.data.files.options import ReadOptions
 from tests.test_audit.rules.claim_builder import claim, claim_set

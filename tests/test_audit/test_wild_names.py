@@ -262,3 +262,42 @@ def test_what_is_to_be_reached_is_an_aim_and_a_heading_of_two_splits_names_none(
     assert placed("# R\n\n## In-sample vs. out-of-sample\n\n- Sharpe: 1.31\n") == [("1.31", "main", "", False)]
     table = "| Mode | Win rate | Trades |\n|---|---|---|\n| Weighted (70%) | 54.2% | 24 |\n"
     assert [group for _, group, _, _ in placed(f"# R\n\n{table}")] == ["weighted (70%)"] * 2
+
+
+def test_a_line_between_rules_names_the_lines_below_it() -> None:
+    text = "```\n=== Net ===\nSharpe: 1.0\n===========\n Trend book\n===========\nSharpe: 1.4\n```\n"
+    assert [(c.printed, c.group) for c in draft_claims(text).claims.claims] == [("1.0", "main"), ("1.4", "trend book")]
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("- Fold 3: accuracy 0.91", "fold 3"),
+        ("- 2019: Sharpe 1.29", "2019"),
+        ("- Q1 2020: Sharpe 1.1", "q1 2020"),
+        ("```\n2018: ann.Sharpe  2.311\n```", "2018"),
+    ],
+)
+def test_a_label_of_a_date_or_a_fold_is_a_position(text: str, shown: str) -> None:
+    assert [claim.at for claim in draft_claims(f"# R\n\n{text}\n").claims.claims] == [shown]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"trades": [{"side": "long", "entry_price": 5, "pnl": 12}]}',
+        '{"mfe": 0.02, "mae": -0.01}',
+        "```python\nmetrics = {'sharpe': 1.2}\n```",
+        "```yaml\nsharpe: 1.2\n```",
+        '## API\n\n```json\n{"sharpe": 1.2}\n```',
+    ],
+)
+def test_trades_programs_and_interfaces_state_no_results(text: str) -> None:
+    assert read(text, "json" if text.startswith("{") else "") == []
+
+
+def test_years_as_keys_are_positions_and_a_strategy_s_threshold_is_no_goal() -> None:
+    text = '{"2025": {"sharpe": 1.0}, "rsi_dual_threshold": {"sharpe": 0.5}, "is_sharpe": 2, "oos_sharpe": 1}'
+    drafted = draft_claims(text, form="json").claims.claims
+    shown = [("1.0", "2025", "", False), ("0.5", "", "", False), ("2", "", "train", False), ("1", "", "test", False)]
+    assert [(c.printed, c.at, c.split, c.target) for c in drafted] == shown

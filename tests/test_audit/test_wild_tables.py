@@ -229,3 +229,9 @@ def test_the_drawdown_of_a_day_of_a_curve_is_no_maximum() -> None:
         ("sharpe", "1.2"), ("max_drawdown", "-0.31"),
     ]  # fmt: skip
     assert [shown for _, shown, *_ in placed(table("Date | Equity | Drawdown", "2020-03-16 | 7584.75 | -25%"))] == []
+
+
+def test_columns_of_a_baseline_and_of_another_are_kept_apart_below_a_heading_that_names_one() -> None:
+    text = table("Strategy | Baseline Sharpe | Optimized Sharpe", "trend | 1.0 | 1.34")
+    drafted = claims(text.replace("# R", "# R\n\n## Baseline summary"))
+    assert [(c.printed, c.group) for c in drafted] == [("1.0", "trend / baseline"), ("1.34", "trend")]
