@@ -253,7 +253,7 @@ def test_what_is_known_or_met_among_aims_is_none_and_an_impact_is_a_change() -> 
     text = "- **Baseline:** 45-55% win rate\n- Sample size: 30 (exceeds the minimum)\n"
     text += "- More training time (5,000 steps)\n\n**Expected impact**:\n- Max drawdown: -0.5%\n- Win rate: +10-15%\n"
     drafted = placed(f"# R\n\n## Goals\n\n{text}")
-    assert drafted == [("45-55%", "baseline", "", False), ("30", "main", "", False)]
+    assert drafted == [("30", "main", "", False)]  # a range that is no stated aim is left
 
 
 def test_what_is_to_be_reached_is_an_aim_and_a_heading_of_two_splits_names_none() -> None:
