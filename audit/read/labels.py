@@ -213,7 +213,7 @@ def _column(context: Context, label: Label) -> Context:
     plain_title = summed or not bare(title) or bare(title) in wordset("value_titles")
     goal = role.goal or bare(title) in wordset("goal_titles")
     if goal or plain_title or says(title, "change_titles") or says(title, "note_titles"):
-        aimed = goal or (context.goal and not says(title, "current"))
+        aimed = goal or (context.goal and not any(says(title, name) for name in ("current", "obtained")))
         apart = (role.entity or role.earlier) if goal else "" if plain_title else bare(title)
         return replace(context, goal=aimed, group=(*context.group, *([apart] if aimed and apart else [])))
     if role.at and not role.metric:

@@ -251,7 +251,8 @@ def test_suppositions_code_and_statistics_of_others_are_not_read(text: str) -> N
 
 def test_what_is_known_or_met_among_aims_is_none_and_an_impact_is_a_change() -> None:
     text = "- **Baseline:** 45-55% win rate\n- Sample size: 30 (exceeds the minimum)\n"
-    text += "- More training time (5,000 steps)\n\n**Expected impact**:\n- Max drawdown: -0.5%\n- Win rate: +10-15%\n"
+    text += "- More training time (5,000 steps)\n\n**Expected impact**:\n- Max drawdown: -0.5%\n"
+    text += "- Win rate: +10-15%\n- **+15-20% win rate**\n"
     drafted = placed(f"# R\n\n## Goals\n\n{text}")
     assert drafted == [("30", "main", "", False)]  # a range that is no stated aim is left
 
