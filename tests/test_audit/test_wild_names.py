@@ -206,6 +206,8 @@ def test_an_example_is_a_run_of_its_own_that_is_no_result_unless_it_repeats_one(
         "Leverage: 3x",
         "Entry z-score: 2.1",
         "Tuning the lookback saves 60% of cost",
+        "Win rate: 45-55%",
+        "Sharpe ratio: 1.5+",
     ],
 )
 def test_conditions_definitions_and_settings_are_not_read(line: str) -> None:
