@@ -277,7 +277,8 @@ def _unnamed(
     named_split = pattern("split_name").fullmatch(plain(label[0])) if len(figures) == 1 else None
     split = table("named_splits").get(named_split[1]) if named_split else None
     role, inside = read_role(label[0]), mentions(plain(text[label[1] :]))
-    at_once = inside and figures and min(inside[0].start, figures[0].start - label[1]) <= 4
+    reach = 30 if any(map(str.isdecimal, label[0])) else 4  # "- 5D: WR=40.99%, Sharpe 0.2"
+    at_once = inside and figures and min(inside[0].start, figures[0].start - label[1]) <= reach
     local = replace(local, goal=local.goal and (role.goal or not role.earlier))
     name = plain(label[0]).strip(" *")
     names = role.entity or role.earlier or bare(name) in wordset("benchmarks") or any(map(str.isdecimal, name))
@@ -310,8 +311,10 @@ def _code(walk: _Walk, body: Sequence[Line], context: Context) -> None:
         _text(walk, shown, context)
         return
     fenced = body[0].kind == "code" and body[0].number > 1  # of a report; a file of its own states what it holds
-    sample = language not in ("json", "") or any(says(text, "interfaces") for text in context.above)
-    context = replace(context, settings=data and ((fenced and sample) or context.settings))
+    set_up = fenced and data and language not in ("json", "")
+    context = replace(context, settings=data and (set_up or context.settings))
+    if fenced and data and not context.void and any(says(text, "interfaces") for text in context.above):
+        context = replace(context, void="example")
     for line, entries in zip(body, scan_data(texts) if data else scan_program(texts), strict=True):
         place_data(walk.spot(line), walk.scan(line), entries, context)
 
@@ -324,7 +327,7 @@ def _text(walk: _Walk, body: Sequence[Line], context: Context) -> None:
     label, label_indent, epoch, around = "", -1, "", context
     for index, line in enumerate(body):
         if line.number not in inside and (banner := _banner(body, index)):
-            context, label = fold(around, (Label(banner, "title"),)), ""
+            context, label = replace(fold(around, (Label(banner, "title"),)), goal=around.goal), ""
             if read_role(banner).labels:  # a side of the market is a run of its own there
                 context = replace(context, label=around.label, group=(*around.group, bare(banner)))
         indent = 1 if line.number in starts else len(line.text) - len(line.text.lstrip())

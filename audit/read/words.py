@@ -290,7 +290,7 @@ def _turned(folded: str, named: tuple[Mention, ...]) -> str:
     """The word behind the metrics of a label that makes them another thing: "drawdown pressure" is no drawdown."""
     for first, second in itertools.pairwise(named):
         counted = (first.metric, second.metric) == ("winning_trades", "losing_trades")
-        if first.metric != second.metric and not counted and not folded[first.end : second.start].strip(" +&"):
+        if first.metric != second.metric and not counted and not folded[first.end : second.start].strip(" +&:"):
             return second.words
     rest = folded[named[-1].end :].lstrip(" %") if named else ""
     behind = _WORD.match(rest)

@@ -292,11 +292,15 @@ def test_a_label_of_a_date_or_a_fold_is_a_position(text: str, shown: str) -> Non
         '{"mfe": 0.02, "mae": -0.01}',
         "```python\nmetrics = {'sharpe': 1.2}\n```",
         "```yaml\nsharpe: 1.2\n```",
-        '## API\n\n```json\n{"sharpe": 1.2}\n```',
     ],
 )
-def test_trades_programs_and_interfaces_state_no_results(text: str) -> None:
+def test_trades_programs_and_settings_state_no_results(text: str) -> None:
     assert read(text, "json" if text.startswith("{") else "") == []
+
+
+def test_what_an_interface_answers_is_an_example() -> None:
+    drafted = draft_claims('# R\n\n## API\n\n```json\n{"sharpe": 1.2}\n```\n').claims
+    assert [group.stage for group in drafted.groups] == ["an example, no result"]
 
 
 def test_years_as_keys_are_positions_and_a_strategy_s_threshold_is_no_goal() -> None:
