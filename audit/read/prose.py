@@ -341,7 +341,9 @@ def _local(text: _Text, token: Token) -> Context:
     begin = max((m.start for m in text.named if m.start < token.start), default=token.start)
     near = token.start - begin < 40
     piece = pattern("clause_break").split(folded[max(0, begin - 30) : begin])[-1]
-    words = pattern("split_behind").match(folded[token.end : token.end + 60])
+    words = pattern("on_split").search(folded, begin, token.start)
+    words = None if words and any(char.isdigit() for char in folded[words.end() : token.start]) else words
+    words = words or pattern("split_behind").match(folded[token.end : token.end + 60])
     words = words or (pattern("split_ahead").search(piece) if near else None)
     if words:
         context = replace(context, split=read_role(words[1]).split or context.split)
@@ -382,10 +384,11 @@ def _cost_before(folded: str, mention: Mention, token: Token, previous_end: int)
     if len(gap) > 60 or pattern("clause_end").search(gap):
         return _APART
     crossed = mention.end <= previous_end
+    behind = folded[previous_end : token.start] if crossed else gap
+    clear = pattern("short_bracket").sub(" ", pattern("on_split").sub(" ", behind), count=1)
     if crossed:
-        linked = folded[previous_end : token.start].strip(" *_`") in ("and", "or", "e", "y", "和", "/", "(")
+        linked = clear.strip(" *_`") in ("and", "or", "e", "y", "和", "/", "(")
     else:
-        clear = pattern("short_bracket").sub(" ", gap, count=1)
         linked = not pattern("not_a_link").search(clear) and wordset("links").issuperset(words_of(clear))
         linked = linked and not pattern("other_script").search(clear)
     # "60% win rate with 2.12 profit factor": the name right behind another figure is of that.

@@ -308,3 +308,14 @@ def test_years_as_keys_are_positions_and_a_strategy_s_threshold_is_no_goal() -> 
     drafted = draft_claims(text, form="json").claims.claims
     shown = [("1.0", "2025", "", False), ("0.5", "", "", False), ("2", "", "train", False), ("1", "", "test", False)]
     assert [(c.printed, c.at, c.split, c.target) for c in drafted] == shown
+@pytest.mark.parametrize(
+    ("text", "splits"),
+    [
+        ("Accuracy on the test set was 53.4% (402 of 753 days up).", ["test"]),
+        ("The accuracy on the validation data was 53.4% and 51% on the test set.", ["validation", "test"]),
+        ("Our accuracy on the test set was 53.4% with an F1 on the validation set.", ["test"]),
+        ("We obtained a Sharpe of 1.8 (in sample) and 0.6 (out of sample).", ["train", "test"]),
+    ],
+)
+def test_a_split_may_stand_between_a_metric_and_its_figure(text, splits):
+    assert [split for _, _, split, _ in placed(f"# R\n\n{text}\n")] == splits
