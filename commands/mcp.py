@@ -83,7 +83,10 @@ class Tools:
         if not path.is_relative_to(self.root):
             raise InputError(f"{name!r}: no such file below the root")
         if folder and path.is_dir():
-            away = next((item for item in path.rglob("*") if not item.resolve().is_relative_to(self.root)), None)
+            from assay.audit.read.project import find_documents
+
+            read = (file for _, file in find_documents([path]))
+            away = next((file for file in read if not file.resolve().is_relative_to(self.root)), None)
             if away is not None:
                 raise InputError(f"{name!r}: {away.relative_to(path)} in it leads outside the root")
         elif not path.is_file():

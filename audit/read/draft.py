@@ -192,7 +192,8 @@ def _body(walk: _Walk, line: Line) -> None:
         return
     match = pattern("label").match(text[start:])
     match = None if match and pattern("label_ends").search(match[1]) else match
-    inside = [token for token in tokens if match and token.start < start + match.end(1) and token.kind == "number"]
+    inside = [token for token in tokens if match and token.start < start + match.end(1) and token.kind == "number"
+              and not pattern("level_after").match(plain(text[token.end :]))]  # fmt: skip
     if match and inside and not _numbered(match[1], inside, start, text[start + match.end() :]):
         match = None  # a figure before the colon: prose
     label, label_end = (match[1], start + match.end()) if match else (text[start:], start)

@@ -28,6 +28,8 @@ JOINT = " / "
 _LARGEST = 30
 #: How far an edge of a figure may stand from the edge of its column.
 _NEAR = 3
+#: Cells of a row up to which those of rows above that span it are added.
+_WIDEST = 100
 #: Columns among which stand those that name a row.
 _NAMING = 8
 
@@ -307,7 +309,7 @@ def _matrix_labels(grid: Grid) -> list[tuple[str, ...]]:
 
 def _span(spans: dict[int, tuple[int, Cell, int]], cells: list[Cell], places: list[int]) -> None:
     """Add the cells of rows above that span the place where a row stands."""
-    while (left := spans.pop(len(cells), (0, Cell("", 0), 0)))[0] > 1:
+    while len(cells) < _WIDEST and (left := spans.pop(len(cells), (0, Cell("", 0), 0)))[0] > 1:
         spans[len(cells)] = (left[0] - 1, *left[1:])
         cells.append(left[1])
         places.append(left[2])
@@ -400,15 +402,12 @@ def _spaced_row(header: tuple[Cell, ...], text: str) -> tuple[Cell, ...] | None:
     shown = pattern("remark").split(text, maxsplit=1)[0]
     pieces = [Cell(match[0], match.start()) for match in pattern("gaps").finditer(shown)]
     label = [] if pieces and _is_figure(pieces[0].text) else pieces[:1]
-    items = [
-        Cell(match[0], piece.column + match.start())
-        for piece in pieces[len(label) :] for match in pattern("piece").finditer(piece.text)
-    ]  # fmt: skip
-    values = [item for item in items if _is_figure(item.text)]
-    if not any(any(map(str.isdecimal, item.text)) for item in values):
+    items: list[Cell] = []
+    for piece in pieces[len(label) :]:  # between wide gaps: figures, each a cell, or words with or without them, one
+        parts = [Cell(match[0], piece.column + match.start()) for match in pattern("piece").finditer(piece.text)]
+        items += parts if all(_is_figure(part.text) for part in parts) else [piece]
+    if not any(_is_figure(item.text) and any(map(str.isdecimal, item.text)) for item in items):
         return None
-    if len(values) < len(items):
-        items = pieces[len(label) :]  # words among the figures: each piece between wide gaps is one cell
     cells = (*label, *items)
     return cells if _columns(header, cells) is not None else None
 

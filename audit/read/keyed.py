@@ -189,7 +189,7 @@ def _entry(spot: Spot, token: Token, entry: Entry, context: Context) -> None:
         spot.claim(token, "split_share", replace(local, split="", topic="", label=split))
         return
     rating = key == "score" and "raw" in top.texts  # of the raw figure, on a scale of its own
-    rated = any(bare(level.key) in wordset("rating_keys") for level in levels)
+    rated = bare(top.key) in wordset("rating_keys")
     name = key
     if key.lower() in wordset("value_keys") and not rating:  # the texts beside a value say what it is
         names = (text.replace("_", " ") for other, text in top.texts.items() if other in wordset("metric_keys"))

@@ -290,7 +290,8 @@ def _of_record(metric: str, text: str, siblings: Sequence[str]) -> str:
     for reason, row in table("of_record").items():
         named = metric == row["metric"] and bare(text) in wordset(row["labels"])
         if named and len(wordset(row["beside"]).intersection(map(bare, siblings))) >= row["least"]:
-            return str(reason)
+            whole = any(read_role(name).metric in wordset("of_a_run") for name in siblings)
+            return "" if whole else str(reason)
     return ""
 
 

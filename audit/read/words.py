@@ -12,7 +12,7 @@ import tomllib
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -39,20 +39,20 @@ def table(name: str) -> Mapping[str, Any]:
     return _file()[name]
 
 
-@lru_cache(maxsize=256)
+@cache
 def phrases(name: str, key: str = "") -> tuple[str, ...]:
     """A list of phrases of ``[words]``, or of another table by its name and key."""
     text = table(name)[key] if key else table("words")[name]
     return tuple(" ".join(part.split()) for part in text.split(";") if part.strip())
 
 
-@lru_cache(maxsize=256)
+@cache
 def wordset(name: str) -> frozenset[str]:
     """A list of phrases of ``[words]`` as a set."""
     return frozenset(phrases(name))
 
 
-@lru_cache(maxsize=256)
+@cache
 def pattern(name: str) -> re.Pattern[str]:
     """A pattern of ``[pattern]``, compiled without regard to case; blanks stand in it only as ``\\s`` or ``[ ]``."""
     return re.compile("".join(table("pattern")[name].split("\n")), re.I)

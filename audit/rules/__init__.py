@@ -1,3 +1,3 @@
-"""Which checks apply to which claims: each rule looks at a run, a family of runs or the report, and yields findings."""
+"""The rules: each looks at a run, a family of runs or the report, and yields findings; `judge` lists which apply."""
 
 __all__: list[str] = []

@@ -107,7 +107,7 @@ class DataSection:
 
         """
         layout = {"prices": self.layout, "predictions": self.predictions_layout}.get(role)
-        return ReadOptions(columns_of(role, self.columns), layout, self.date_format, self.decimal, self.tz, True)
+        return ReadOptions(columns_of(role, self.columns), layout, self.date_format, self.decimal, self.tz, shared=True)
 
 
 @dataclass(frozen=True)
