@@ -387,6 +387,8 @@ CONDITIONS: Mapping[str, Callable[[Situation], bool]] = {
     "of trades": lambda s: s.run.one_sample(*s.involved) and not any(
         word in c.definition.lower() for c in s.claims.values() for word in ("day", "session", "prediction")),
     # What all trades did is another thing that a signal may win: a fill, a place in the book.
+    # Averages over folds or series: the mean of squares is never below the square of the mean.
+    "no average": lambda s: not _draft(s) or s.read("mse").high < (s.values[0] * s.values[0]).low,
     "not all won": lambda s: not _draft(s) or s.values[0].low < s.values[1].low,
     "averages in money": _of_money,
     "averages in one unit": lambda s: _currency(s) is not None

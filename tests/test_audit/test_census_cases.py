@@ -65,6 +65,7 @@ SILENT = {
         ("| Volatility | CAGR | Sharpe |\n|---|---|---|\n| 4.86% | 58.3% | 1.90 |\n", "md"),
     "deviations over folds":
         ("| Fold | MSE | RMSE |\n|---|---|---|\n| Mean | 0.0115 | 0.0559 |\n| SD | 0.0322 | 0.0916 |\n", "md"),
+    "averages of a backtest": ("metric panel (backtest):\n\n- RMSE: 22.7884\n- MSE: 568.1426\n", "md"),
     "points of difference are no return":
         ("| Metric | Gap |\n|---|---|\n| Annual return | -82 pp |\n| Sharpe | -5.35 |\n| Volatility | +7 pp |\n", "md"),
     "a change in points of another metric":
