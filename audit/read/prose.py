@@ -426,7 +426,8 @@ def _derive(text: _Text) -> None:
         # In brackets behind another figure it is of that.
         other = pattern("figure_bracket").search(text.text, max(0, change.column - 40), change.column)
         if not near and len(changes) == len(pairs) == 1 and name and not other:  # alone, and said to be of one metric
-            near = pairs[: name.metric == placed[pairs[0][0]].metric]
+            first = placed[pairs[0][0]]
+            near = pairs[: name.metric == first.metric and abs(first.column - change.column) < REACH]
         if near:
             around = text.folded[max(0, change.column - 30) : change.end + 20]
             change.relation = "reduction" if any(word in around for word in wordset("falling")) else "change"

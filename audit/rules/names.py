@@ -90,6 +90,7 @@ FORMULAS: Mapping[str, Callable[..., Any]] = {name: getattr(forensic, name) for 
         if trials > 1 and (low := forensic.sharpe_interval(sharpe.high, n, periods).low) > 0 else None),
     "needed hit rates": lambda sharpe, periods: {
         name: min(forensic.needed_hit_rate(sharpe, periods, move), 1.0) for name, move in _MOVES.items()},
+    "t of trades": lambda sharpe, n, periods: sharpe * (n * (1 / periods)).power(0.5),
     "net of cost": lambda gross, *of: {name: gross - cost for name, cost in forensic.cost_readings(*of).items()},
     "excess": lambda gain, market: {"difference": gain - market} | (
         {"ratio of growth": (gain + 1.0) / (market + 1.0) - 1.0} if market.low > -1 else {}),
@@ -279,13 +280,24 @@ def _of_money(s: Situation) -> bool:
 
 #: Positions that are stretches of time, and runs that a report sets apart as no strategy, or of a short stretch.
 _PARTS = r"^(?:month|week|quarter|date|day|fold|split|window|period|mes)\b|^20\d\d[-/ hq]|^q[1-4]\b"
-_HEDGED = r"arbitrag|market.?mak|\bcarry\b|\bfunding\b|cash.and.carry|(?:market|delta|beta|dollar).?neutral|\bhedged\b"
+_HEDGED = (
+    r"polymarket|kalshi|binary (?:option|bet|contract)|arbitrag"
+    r"|market.?mak|\bcarry\b|\bfunding\b|cash.and.carry|(?:market|delta|beta|dollar).?neutral|\bhedged\b"
+)
 _MONTHS = "january|february|march|april|may|june|july|august|september|october|november|december"
 _SET_APART = (
     r"oracle|foresight|clairvoyan|upper bound|look ?ahead|leak|synthetic|planted|shuffled|t[ -]bill|treasur|risk free"
     r"|money market|(?:^|/ )(?:cash|20\d\d \d\d|(?:last )?(?:\d+ )?(?:days?|weeks?)(?: \d+)?|last"
     rf"|(?:{_MONTHS})(?: \d{{4}})?)(?: \(line|$| /)"
 )
+
+
+def _few_trades(s: Situation) -> bool:
+    """Whether the ratio of so many trades is within three standard errors: of luck, or of trades annualised as days."""
+    trades, sharpe = s.run.get("trades"), s.claims["sharpe"]
+    if trades is None or trades.record != sharpe.record:
+        return False
+    return s.read("sharpe").low * math.sqrt(s.run.read(trades).high / s.context["periods"]) < 3
 
 
 def _same_frequency(s: Situation) -> bool:
@@ -375,6 +387,8 @@ CONDITIONS: Mapping[str, Callable[[Situation], bool]] = {
     # Legs that hedge each other earn a spread, not the sign of a move.
     "one asset, or none named": lambda s: (s.run.group.portfolio.assets or 1) <= 1 and not re.search(
         _HEDGED, f"{s.run.claims.title} {s.run.group.name} {s.claims['sharpe'].source_text}".lower()),
+    "of many trades": lambda s: not _few_trades(s),
+    "of few trades": _few_trades,
     "one asset, or equal bets": lambda s: s.run.group.portfolio.assets == 1 or s.run.group.portfolio.equal_bets,
     "one asset, or a Sharpe ratio above 5": lambda s: s.run.group.portfolio.assets == 1 or s.read("sharpe").low > 5,
     "a Sharpe ratio in reach": lambda s: s.read("sharpe").low <= forensic.foresight_ceiling(s.context["periods"]),

@@ -157,7 +157,8 @@ def derived(report: Report) -> Iterator[Finding]:
         if hit is None and report.claims.draft and pair:
             # A column of changes may hold any, of sizes, with the sign of what is better, as fractions under a "%".
             start, end = map(abs, values)
-            readings |= change_readings(start, end) | ratio_readings(start, end) | {"the difference": end - start}
+            sized = change_readings(start, end) | ratio_readings(start, end) | {"the difference": end - start}
+            readings |= {name: value for name, value in sized.items() if name not in readings}
             sizes = [abs(target), abs(target) * (100.0 if claim.value.percent and "%" not in claim.printed else 1.0)]
             hit = next((name for name, value in readings.items() if any(map(abs(value).meets, sizes))), None)
         shown = {name: f"{name} {span(value, claim.value.percent)}" for name, value in readings.items()}

@@ -65,6 +65,11 @@ SILENT = {
         ("| Volatility | CAGR | Sharpe |\n|---|---|---|\n| 4.86% | 58.3% | 1.90 |\n", "md"),
     "deviations over folds":
         ("| Fold | MSE | RMSE |\n|---|---|---|\n| Mean | 0.0115 | 0.0559 |\n| SD | 0.0322 | 0.0916 |\n", "md"),
+    "returns of either sign and their difference":
+        ("| 指标 | A | Baseline | Baseline优势 |\n|---|---|---|---|\n| 平均收益 | -6.72% | +0.14% | +6.86% |\n", "md"),
+    "a change far from a pair of its name":
+        ("1. Volatility increased by 40% after earnings," + " and the adjuster looks at the price and the plan" * 3
+         + ", and logs an increase of volatility from 6.50% to 8.50%.\n", "md"),
     "averages of a backtest": ("metric panel (backtest):\n\n- RMSE: 22.7884\n- MSE: 568.1426\n", "md"),
     "points of difference are no return":
         ("| Metric | Gap |\n|---|---|\n| Annual return | -82 pp |\n| Sharpe | -5.35 |\n| Volatility | +7 pp |\n", "md"),
@@ -214,3 +219,12 @@ def test_how_labels_read(case: str) -> None:
     text, form, expected = READ[case]
     claims = draft_claims(text, source=f"report.{form}", form=form).claims.claims
     assert {(claim.metric, claim.label, round(claim.value.value, 9)) for claim in claims} == expected
+
+
+def test_a_ratio_of_few_trades_is_doubted_in_words_that_hold_for_it() -> None:
+    sentences = {}
+    for trades in (9, 900):
+        report = audit_claims(draft_claims(f'{{"totalTrades": {trades}, "sharpeRatio": 15.26}}', form="json").claims)
+        sentences[trades] = [f.sentence for f in report.findings if f.substance is Substance.IMPLAUSIBLE]
+    assert ["of 9 trades" in sentence and "luck" in sentence for sentence in sentences[9]] == [True]
+    assert ["no forecast of daily returns" in sentence for sentence in sentences[900]] == [True]
