@@ -115,7 +115,7 @@ class WalkForward:
         if first >= stop:
             raise InputError(
                 f"walk-forward: nothing to predict: {len(sessions)} sessions, of which the first {needed} are for "
-                "training; train on less, or give more prices"
+                "training; make that smaller (train, --train), or give more prices"
             )
         folds = []
         bounds = [*self._starts(sessions, first, stop), stop]

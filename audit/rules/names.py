@@ -297,7 +297,7 @@ def _few_trades(s: Situation) -> bool:
     trades, sharpe = s.run.get("trades"), s.claims["sharpe"]
     if trades is None or trades.record != sharpe.record:
         return False
-    return s.read("sharpe").low * math.sqrt(s.run.read(trades).high / s.context["periods"]) < 3
+    return bool(FORMULAS["t of trades"](s.read("sharpe"), s.run.read(trades), s.context["periods"]).high < 3)
 
 
 def _same_frequency(s: Situation) -> bool:
@@ -400,9 +400,9 @@ CONDITIONS: Mapping[str, Callable[[Situation], bool]] = {
     # No text says that a rate counts days or predictions.
     "of trades": lambda s: s.run.one_sample(*s.involved) and not any(
         word in c.definition.lower() for c in s.claims.values() for word in ("day", "session", "prediction")),
-    # What all trades did is another thing that a signal may win: a fill, a place in the book.
     # Averages over folds or series: the mean of squares is never below the square of the mean.
     "no average": lambda s: not _draft(s) or s.read("mse").high < (s.values[0] * s.values[0]).low,
+    # What all trades did is another thing that a signal may win: a fill, a place in the book.
     "not all won": lambda s: not _draft(s) or s.values[0].low < s.values[1].low,
     "averages in money": _of_money,
     "averages in one unit": lambda s: _currency(s) is not None

@@ -225,6 +225,6 @@ def test_a_ratio_of_few_trades_is_within_the_reach_of_luck_and_no_foresight() ->
     found = {}
     for trades in (9, 900):
         report = audit_claims(draft_claims(f'{{"totalTrades": {trades}, "sharpeRatio": 15.26}}', form="json").claims)
-        found[trades] = [(f.substance, f.sentence) for f in report.findings if f.check_id == "C22 foresight"]
+        found[trades] = [(f.substance, f.sentence) for f in report.findings if f.check_id[:4] == "C22 "]
     assert [(kind, "of 9 trades" in text) for kind, text in found[9]] == [(Substance.NOT_SIGNIFICANT, True)]
     assert [(kind, "no forecast" in text) for kind, text in found[900]] == [(Substance.IMPLAUSIBLE, True)]
